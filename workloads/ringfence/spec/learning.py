@@ -1,0 +1,108 @@
+"""What is trained and how: the parts of a FederatedJob that a silo carries out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, Strict, model_validator
+
+from ringfence.spec.arguments import Arguments
+from ringfence.spec.names import ClassPath, CodeUrl, Url
+from ringfence.spec.quantities import FractionDecimal, PositiveDecimal, ShareDecimal
+from ringfence.spec.resource import SET, Frozen, refuse_repeats
+
+
+class TaskSpec(Frozen):
+    """What is trained."""
+
+    class_: ClassPath = Field(
+        description="The task as module:Class, such as ringfence.tasks:TabularClassifier. At most 200 characters.",
+    )
+    args: Arguments = Field(
+        default_factory=dict,
+        description="Arguments of the class's constructor, any JSON: at most 32 names, 8 levels, 16 KiB. Default: "
+        "none. "
+        "Part of the spec's digest.",
+    )
+    code: CodeUrl | None = Field(
+        default=None,
+        description="The package of a task of one's own, as URL@sha256:<64 hex digits> (ringfence package prints "
+        "the digest). "
+        "Each silo's owner approves it by that digest. Default: the built-in tasks.",
+    )
+
+
+class OptimizerSpec(Frozen):
+    """The optimizer of a silo's local steps."""
+
+    name: Literal["sgd"] = Field(description="Algorithm. Only sgd.")
+    learning_rate: PositiveDecimal = Field(
+        description='Step size, a decimal string greater than 0, such as "0.1". With privacy it divides the noise too.'
+    )
+    momentum: ShareDecimal = Field(default="0", description='Momentum, a decimal string in [0, 1). Default: "0".')
+
+
+class LocalSpec(Frozen):
+    """What a silo does in one round."""
+
+    epochs: PositiveDecimal = Field(
+        default="1",
+        description='Passes over the training records in a round, a decimal string greater than 0; "0.5" is half a '
+        "pass. "
+        'Default: "1".',
+    )
+    batch_size: Annotated[int, Strict()] = Field(
+        ge=1,
+        le=1_000_000,
+        description="Records in a step, 1 to 1000000; with privacy the expected number, since each record is drawn "
+        "alone. "
+        "The sampling rate is batchSize divided by the dataset's training records.",
+    )
+    optimizer: OptimizerSpec = Field(description="The optimizer of the local steps.")
+
+
+class StrategySpec(Frozen):
+    """How updates become the next model."""
+
+    name: Literal["fedavg"] = Field(description="Algorithm. Only fedavg: the mean of the silos' updates.")
+
+
+class PrivacySpec(Frozen):
+    """What this job may cost each private dataset; the noise is solved from it."""
+
+    epsilon: PositiveDecimal = Field(
+        description='Greatest epsilon of the whole job for each dataset, a decimal string greater than 0, such as "2". '
+        "Smaller means more noise."
+    )
+    delta: FractionDecimal = Field(
+        description='Delta at which epsilon holds, a decimal string in (0, 1), such as "1e-6". Below 1 / records of '
+        "every "
+        "dataset, and at most the budget's delta."
+    )
+    max_grad_norm: PositiveDecimal = Field(
+        description='Norm to which each record\'s gradient is clipped, a decimal string greater than 0, such as "1".'
+    )
+
+
+class EvaluationSpec(Frozen):
+    """Scores on rows that are public, so that they cost nothing."""
+
+    dataset: Url = Field(description="URL of a dataset that its owner sealed as public.")
+    every_rounds: Annotated[int, Strict()] = Field(
+        default=1,
+        ge=1,
+        le=10_000,
+        description="Rounds between two evaluations, 1 to 10000. Default: 1. The last round always counts.",
+    )
+    metrics: tuple[Literal["auc", "accuracy", "loss"], ...] = Field(
+        default=("auc",),
+        min_length=1,
+        max_length=3,
+        json_schema_extra=SET,
+        description="Scores to compute. Default: auc.",
+    )
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        refuse_repeats("metrics", self.metrics)
+        return self
