@@ -1,0 +1,250 @@
+"""One contract for every store: a folder, a folder standing for a bucket, S3 as moto plays it, and a real MinIO."""
+
+import logging
+import os
+import secrets
+import socket
+import subprocess
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from minio import Minio
+from moto.server import ThreadedMotoServer
+
+from ringfence.errors import InvalidInput, ObjectNotFound, StoreError
+from ringfence.store import ObjectInfo, Stores, require_conditional_writes
+
+USER, PASSWORD = "ringfence-test", "ringfence-test-secret"
+
+
+@pytest.fixture(scope="module")
+def moto_server():
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def minio_server(tmp_path_factory):
+    cached = Path.home() / ".cache/ringfence/devcluster/bin/minio"
+    binary = Path(os.environ.get("RINGFENCE_MINIO", cached))
+    if not binary.is_file():
+        pytest.skip(f"no MinIO at {binary}: set RINGFENCE_MINIO to its binary")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    process = subprocess.Popen(
+        [binary, "server", "--quiet", "--address", address, tmp_path_factory.mktemp("minio")],
+        env={**os.environ, "MINIO_ROOT_USER": USER, "MINIO_ROOT_PASSWORD": PASSWORD, "MINIO_BROWSER": "off"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        _wait_until_ready(f"http://{address}/minio/health/ready", process)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def _wait_until_ready(url, process):
+    for _ in range(150):
+        assert process.poll() is None, "MinIO ended while starting"
+        try:
+            urllib.request.urlopen(url, timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail("MinIO did not become ready in 30 s")
+
+
+def use_server(monkeypatch, address):
+    """A new bucket on the server, and the variables that lead there."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{address}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", USER)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", PASSWORD)
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    for name in ("AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT"):
+        monkeypatch.delenv(name, raising=False)
+    client = Minio(endpoint=address, access_key=USER, secret_key=PASSWORD, secure=False, region="us-east-1")
+    bucket = f"test-{secrets.token_hex(6)}"
+    client.make_bucket(bucket_name=bucket)
+    return client, bucket
+
+
+@pytest.fixture(params=["folder", "mapped", "moto", "minio"])
+def store(request, tmp_path, monkeypatch):
+    if request.param == "folder":
+        return Stores().open((tmp_path / "a folder").as_uri())
+    if request.param == "mapped":
+        return Stores(tmp_path).open("s3://bucket/some/prefix")
+    _, bucket = use_server(monkeypatch, request.getfixturevalue(f"{request.param}_server"))
+    return Stores().open(f"s3://{bucket}/some/prefix")
+
+
+@pytest.fixture(params=["moto", "minio"])
+def versioned(request, monkeypatch):
+    from minio.versioningconfig import ENABLED, VersioningConfig
+
+    client, bucket = use_server(monkeypatch, request.getfixturevalue(f"{request.param}_server"))
+    client.set_bucket_versioning(bucket_name=bucket, config=VersioningConfig(ENABLED))
+    return Stores().open(f"s3://{bucket}/some/prefix")
+
+
+def test_what_was_put_is_got(store):
+    for data in (b"", b"x", os.urandom(300_000)):
+        store.put("shards/one", data)
+        assert store.get("shards/one") == data
+
+
+def test_every_allowed_character_survives(store):
+    key = "updates/sha256:AZaz09._=@+~-/x.zip"
+    store.put(key, b"1")
+    assert store.get(key) == b"1"
+    assert store.list() == [ObjectInfo(key, 1)]
+
+
+def test_an_absent_object_is_named(store):
+    with pytest.raises(ObjectNotFound, match=rf"^{store.url}/ledger/7: no such object$"):
+        store.get("ledger/7")
+    store.put("ledger/7/x", b"")
+    with pytest.raises(ObjectNotFound):
+        store.get("ledger/7")
+
+
+def test_only_the_first_create_lands(store):
+    assert store.put_if_absent("ledger/0", b"first") is True
+    assert store.put_if_absent("ledger/0", b"second") is False
+    assert store.get("ledger/0") == b"first"
+    assert store.list() == [ObjectInfo("ledger/0", 5)]
+
+
+def test_of_many_concurrent_creators_one_wins(store):
+    with ThreadPoolExecutor(16) as pool:
+        for entry in range(4):
+            bodies = [f"{entry} by {writer}".encode() for writer in range(16)]
+            won = list(pool.map(lambda body, n=entry: store.put_if_absent(f"ledger/{n}", body), bodies))
+            assert won.count(True) == 1
+            assert store.get(f"ledger/{entry}") == bodies[won.index(True)]
+
+
+def test_list_is_sorted_recursive_and_by_folder(store):
+    for key in ("ledger/1", "ledger/10", "ledger-2/0", "ledger/a/b", "manifest/0"):
+        store.put(key, key.encode())
+    assert [found.key for found in store.list("ledger")] == ["ledger/1", "ledger/10", "ledger/a/b"]
+    assert store.list("ledger/") == store.list("ledger")
+    assert [found.key for found in store.list()] == ["ledger-2/0", "ledger/1", "ledger/10", "ledger/a/b", "manifest/0"]
+    assert store.list("nothing") == []
+
+
+def test_a_root_that_is_not_there_is_empty(store):
+    assert store.list() == []
+    assert store.exists("x") is False
+
+
+def test_delete_is_idempotent(store):
+    store.put("staging/1", b"x")
+    assert store.exists("staging/1")
+    store.delete("staging/1")
+    store.delete("staging/1")
+    assert not store.exists("staging/1")
+    assert store.put_if_absent("staging/1", b"y")
+
+
+def test_an_object_without_history_has_one_version(store):
+    assert store.versions("a/b") == []
+    store.put("a/b", b"old")
+    store.put("a/b", b"newer")
+    (only,) = store.versions("a/b")
+    assert (only.version_id, only.size, only.deleted) == ("null", 5, False)
+    assert store.get_version("a/b", only.version_id) == b"newer"
+    with pytest.raises(ObjectNotFound):
+        store.get_version("a/b", "11111111-1111-1111-1111-111111111111")
+
+
+def test_versions_are_listed_oldest_first_with_delete_markers(versioned):
+    versioned.put("ledger/1", b"the entry")
+    versioned.put("ledger/1", b"overwritten later")
+    time.sleep(1.1)  # times of versions may have whole seconds
+    versioned.delete("ledger/1")
+    versioned.put("ledger/11", b"another object with the same start")
+    found = versioned.versions("ledger/1")
+    assert [version.deleted for version in found] == [False, False, True]
+    assert versioned.get_version("ledger/1", found[0].version_id) == b"the entry"
+    assert versioned.get_version("ledger/1", found[1].version_id) == b"overwritten later"
+    assert not versioned.exists("ledger/1")
+
+
+def test_conditional_writes_are_proven_and_leave_nothing(store):
+    require_conditional_writes(store)
+    require_conditional_writes(store)
+    assert store.list() == []
+
+
+@pytest.mark.parametrize(
+    ("key", "fault"),
+    [
+        ("", "empty part"),
+        ("/etc/passwd", "absolute"),
+        ("../outside", "'..'"),
+        ("a/../../outside", "'..'"),
+        ("a//b", "empty part"),
+        ("a/", "empty part"),
+        ("./a", "'.'"),
+        ("a/.tmp-1", "half-written"),
+        ("a b", "character other than"),
+        ("a\\b", "character other than"),
+        ("a\x00b", "character other than"),
+        ("a%2e%2e", "character other than"),
+        ("é", "character other than"),
+        ("x" * 256, "longer than 255"),
+        ("x/" * 500 + "x", "longer than 900"),
+    ],
+)
+def test_a_key_never_leaves_the_root(store, key, fault):
+    for use in (store.get, store.versions, store.exists, store.delete, lambda key: store.get_version(key, "null")):
+        with pytest.raises(InvalidInput, match=f"object key .*{fault}"):
+            use(key)
+    for write in (store.put, store.put_if_absent):
+        with pytest.raises(InvalidInput, match=fault):
+            write(key, b"")
+    if key:
+        with pytest.raises(InvalidInput, match="object key"):
+            store.list(key if key != "a/" else "a//")
+
+
+@pytest.mark.parametrize("server", ["moto", "minio"])
+def test_a_missing_bucket_is_said_so(server, request, monkeypatch):
+    use_server(monkeypatch, request.getfixturevalue(f"{server}_server"))
+    store = Stores().open("s3://no-such-bucket/x")
+    for use in (store.get, store.list, store.versions, lambda key: store.put(key, b"")):
+        with pytest.raises(StoreError, match=r"^s3://no-such-bucket/x/k: .*(does not exist|NoSuchBucket)") as caught:
+            use("k")
+        assert not isinstance(caught.value, ObjectNotFound)
+        assert "\n" not in str(caught.value)
+
+
+def test_wrong_credentials_are_said_so(minio_server, monkeypatch):
+    _, bucket = use_server(monkeypatch, minio_server)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    with pytest.raises(StoreError, match=rf"^s3://{bucket}/k: not allowed to write this object; check the AWS_\* var"):
+        Stores().open(f"s3://{bucket}").put("k", b"")
+
+
+def test_a_server_that_is_away_is_one_line(monkeypatch):
+    from datetime import timedelta
+
+    monkeypatch.setattr("ringfence.store.s3._RETRY_FOR", timedelta(seconds=1))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", USER)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", PASSWORD)
+    with pytest.raises(StoreError, match=r"^s3://bucket/k: cannot read this object: ") as caught:
+        Stores().open("s3://bucket").get("k")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400

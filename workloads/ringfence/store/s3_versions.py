@@ -1,0 +1,65 @@
+"""Versions of an object in an S3 bucket, which obstore cannot list: a few calls of the MinIO SDK."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio
+from minio.credentials.providers import ChainedProvider, EnvAWSProvider, IamAwsProvider
+from minio.error import MinioException, S3Error
+
+from ringfence.errors import ObjectNotFound, StoreError
+from ringfence.store.interface import ObjectVersion
+from ringfence.store.s3 import endpoint, summary
+
+
+def versions(bucket: str, path: str, *, where: str) -> list[ObjectVersion]:
+    """All versions and delete markers of the object `path`, oldest first."""
+    with _failures(where):
+        listed = _client().list_objects(bucket_name=bucket, prefix=path, include_version=True)
+        found = [item for item in listed if item.object_name == path]
+    # A page lists newest first, versions before delete markers; the times tell how they interleave. Equal times keep
+    # the order of the listing, and a version stands before a marker, since a marker alone says nothing.
+    found.reverse()
+    found.sort(key=lambda item: (item.last_modified, item.is_delete_marker))
+    return [
+        ObjectVersion(item.version_id or "null", item.size or 0, deleted=bool(item.is_delete_marker)) for item in found
+    ]
+
+
+def get_version(bucket: str, path: str, version_id: str, *, where: str) -> bytes:
+    """The bytes of one version. Raises ObjectNotFound."""
+    with _failures(where):
+        response = _client().get_object(bucket_name=bucket, object_name=path, version_id=version_id)
+        try:
+            return bytes(response.read())
+        finally:
+            response.close()
+            response.release_conn()
+
+
+def _client() -> Minio:
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    address = urlsplit(endpoint() or f"https://s3.{region}.amazonaws.com")
+    return Minio(
+        endpoint=address.netloc,
+        secure=address.scheme == "https",
+        region=region,
+        credentials=ChainedProvider([EnvAWSProvider(), IamAwsProvider()]),
+    )
+
+
+@contextmanager
+def _failures(where: str) -> Iterator[None]:
+    try:
+        yield
+    except S3Error as error:
+        if error.code in ("NoSuchKey", "NoSuchVersion", "MethodNotAllowed"):  # the last: a delete marker has no bytes
+            raise ObjectNotFound("no such version of this object", where=where) from error
+        raise StoreError(f"cannot read versions: {error.code}", where=where) from error
+    except (MinioException, urllib3.exceptions.HTTPError, ValueError, OSError) as error:
+        raise StoreError(f"cannot read versions: {summary(error)}", where=where) from error
