@@ -1,0 +1,187 @@
+"""Noise and samples: the right law, never twice the same, no trace of the key, nothing below the grid."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from ringfence.errors import InvalidInput, WorkloadFailed
+from ringfence.privacy.noise import NoiseSource, grid
+
+N = 200_000
+
+
+def test_variance_lies_in_the_chi_square_band() -> None:
+    noise = NoiseSource().gaussian(N, 2.5)
+    # P(outside) < 1e-9, so a failure is a fault.
+    low, high = stats.chi2.ppf([5e-10, 1 - 5e-10], N)
+    assert low < float((noise**2).sum()) / 2.5**2 < high
+
+
+def test_moments_are_those_of_a_normal() -> None:
+    noise = NoiseSource().gaussian(N, 1.0)
+    for power, mean, variance in ((1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96)):
+        assert abs(float((noise**power).mean()) - mean) < 6.5 * (variance / N) ** 0.5
+
+
+def test_the_law_is_normal_in_both_halves_of_every_pair() -> None:
+    noise = NoiseSource().gaussian(N, 0.3)
+    half = 1 << 14
+    for part in (noise, noise[:half], noise[half : 2 * half]):
+        assert stats.kstest(part, "norm", args=(0, 0.3)).pvalue > 1e-9
+
+
+def test_cosine_and_sine_halves_are_independent() -> None:
+    noise = NoiseSource().gaussian(2 << 14, 1.0)
+    first, second = noise[: 1 << 14], noise[1 << 14 :]
+    assert abs(np.corrcoef(first, second)[0, 1]) < 6.5 / len(first) ** 0.5
+    assert abs(np.corrcoef(first**2, second**2)[0, 1]) < 6.5 / len(first) ** 0.5
+
+
+def test_no_two_sources_and_no_two_calls_give_the_same_stream() -> None:
+    one, other = NoiseSource(), NoiseSource()
+    drawn = [one.gaussian(1000, 1.0), one.gaussian(1000, 1.0), other.gaussian(1000, 1.0)]
+    for i in range(3):
+        for j in range(i):
+            assert np.intersect1d(drawn[i], drawn[j]).size < 5
+
+
+def test_blocks_of_one_call_do_not_repeat() -> None:
+    noise = NoiseSource().gaussian(5 << 15, 1.0)
+    assert np.unique(noise[:: 1 << 15]).size == 5
+    assert abs(np.corrcoef(noise[: 1 << 15], noise[1 << 15 : 2 << 15])[0, 1]) < 0.05
+
+
+@pytest.mark.parametrize("std", [1.0, 1.3, 3e-7, 12345.678])
+def test_every_released_value_lies_on_the_grid(std: float) -> None:
+    values = np.random.default_rng(0).normal(size=5000).astype(np.float32) * std
+    source, step = NoiseSource(), grid(std)
+    for released in (source.gaussian(5000, std), source.add_gaussian(values, std)):
+        assert np.array_equal(np.rint(released / step) * step, released)
+    assert 2.0**-37 < step / std <= 2.0**-36
+
+
+def test_the_remainder_of_a_sum_below_the_grid_does_not_show() -> None:
+    # Noise on a grid and a sum off it would release the sum's remainder without any noise at all.
+    step = grid(1.0)
+    released = NoiseSource().add_gaussian(np.full(1000, 0.3 * step), 1.0)
+    assert not np.any(np.mod(released, step))
+
+
+def test_adding_noise_keeps_shape_mean_and_the_input() -> None:
+    values = np.full((40, 50), 7.0, dtype=np.float32)
+    released = NoiseSource().add_gaussian(values, 1.0)
+    assert released.shape == (40, 50)
+    assert released.dtype == np.float64
+    assert abs(float(released.mean()) - 7) < 6.5 / 2000**0.5
+    assert np.all(values == 7.0)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, (1 << 15) - 1, 1 << 15, (1 << 15) + 1])
+def test_lengths_at_and_around_a_block(n: int) -> None:
+    noise = NoiseSource().gaussian(n, 1.0)
+    assert noise.shape == (n,)
+    assert noise.dtype == np.float64
+    assert np.all(np.isfinite(noise))
+    assert np.count_nonzero(noise) == n
+
+
+def test_a_source_cannot_be_pickled_or_copied() -> None:
+    source = NoiseSource()
+    for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="a noise source cannot be pickled or copied"):
+            attempt(source)
+
+
+def test_the_key_is_nowhere_to_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = bytes(range(32))
+    monkeypatch.setattr(os, "urandom", lambda n: key[:n])
+    source = NoiseSource()
+    assert repr(source) == "NoiseSource(secret)"
+    assert not hasattr(source, "__dict__")
+    for name in source.__slots__:
+        held = getattr(source, name)
+        assert key not in (held.tobytes() if isinstance(held, np.ndarray) else repr(held).encode())
+
+
+def test_a_fork_cannot_draw_the_parents_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = NoiseSource()
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    with pytest.raises(WorkloadFailed, match="a noise source was carried into another process; make one in each"):
+        source.gaussian(1, 1.0)
+
+
+@pytest.mark.parametrize("bad", [0.0, -1.0, float("nan"), float("inf"), 1e-300, 1e300])
+def test_a_standard_deviation_that_adds_no_noise_is_refused(bad: float) -> None:
+    with pytest.raises(InvalidInput, match="a standard deviation"):
+        NoiseSource().gaussian(1, bad)
+
+
+@pytest.mark.parametrize("bad", [-1, 1.0, True])
+def test_a_count_is_an_integer(bad: int) -> None:
+    with pytest.raises(InvalidInput, match="a number of values must be an integer of at least 0"):
+        NoiseSource().gaussian(bad, 1.0)
+    with pytest.raises(InvalidInput, match="a number of values must be an integer of at least 0"):
+        NoiseSource().bernoulli_indices(bad, Fraction(1, 2))
+
+
+@pytest.mark.parametrize("p", [Fraction(1, 100), Fraction(1, 3), Fraction(99, 100)])
+def test_each_record_is_drawn_with_probability_p(p: Fraction) -> None:
+    drawn = NoiseSource().bernoulli_indices(N, p)
+    low, high = stats.binom.ppf([5e-10, 1 - 5e-10], N, float(p))
+    assert low <= len(drawn) <= high
+    assert drawn.dtype == np.int64
+    assert np.all(np.diff(drawn) > 0)
+
+
+def test_inclusion_is_even_over_places_and_independent_between_neighbours() -> None:
+    source, hits, both = NoiseSource(), np.zeros(500), 0
+    for _ in range(400):
+        mark = np.zeros(500)
+        mark[source.bernoulli_indices(500, Fraction(1, 4))] = 1
+        hits += mark
+        both += int((mark[1:] * mark[:-1]).sum())
+    assert stats.chi2.sf(((hits - 100) ** 2 / 75).sum(), 500) > 1e-9
+    assert abs(both - 499 * 400 / 16) < 6.5 * (499 * 400 / 16) ** 0.5 * 1.3
+
+
+class Constant(NoiseSource):
+    """The same source with a stream of one word: the ends of the range, which chance never shows."""
+
+    __slots__ = ("word",)
+
+    def _words(self, count: int) -> np.ndarray:
+        return np.full(count, self.word, dtype=np.uint64)
+
+
+def test_the_ends_of_the_uniforms_give_finite_noise_and_exact_comparisons() -> None:
+    source = Constant()
+    source.word = 0
+    assert float(source.gaussian(2, 1.0)[0]) == pytest.approx((2 * 53 * np.log(2)) ** 0.5)
+    assert source.bernoulli_indices(4, Fraction(0)).size == 0
+    assert source.bernoulli_indices(4, Fraction(1, 2**64)).size == 4
+    source.word = 2**64 - 1
+    assert not np.any(source.gaussian(2, 1.0))
+    assert source.bernoulli_indices(4, Fraction(2**64 - 1, 2**64)).size == 0
+    source.word = 2**63
+    assert source.bernoulli_indices(4, Fraction(1, 2)).size == 0
+
+
+def test_nobody_and_everybody() -> None:
+    source = NoiseSource()
+    assert source.bernoulli_indices(100_000, Fraction(0)).size == 0
+    assert np.array_equal(source.bernoulli_indices(100_000, Fraction(1)), np.arange(100_000))
+    assert source.bernoulli_indices(0, Fraction(1, 2)).size == 0
+    assert source.bernoulli_indices(1 << 17, Fraction(2**64 - 1, 2**64)).size == 1 << 17
+
+
+@pytest.mark.parametrize("bad", [0.5, Fraction(3, 2), Fraction(-1, 2), None])
+def test_a_sampling_probability_is_an_exact_fraction(bad: Fraction) -> None:
+    with pytest.raises(InvalidInput, match="a sampling rate must be a fraction between 0 and 1"):
+        NoiseSource().bernoulli_indices(10, bad)
