@@ -1,0 +1,1 @@
+"""Sealed shards: keys, the container format, signed manifests, sealing and opening."""

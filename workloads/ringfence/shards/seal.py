@@ -1,0 +1,158 @@
+"""Sealing: rows by a declared schema -> sealed shards, a sealed quality report, a ledger entry, a signed manifest.
+
+The order is what makes a crash harmless: conditional writes are tried, entry 0 of the ledger is created or adopted,
+then come shards, quality report, the owner's `shards` entry, and the manifest last. Until the manifest is there,
+nothing is a dataset, and sealing again to the same URL with the same keys succeeds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ringfence import signing
+from ringfence.errors import InvalidInput, InvalidRows, SchemaMismatch
+from ringfence.privacy.ledger.ledger import Ledger
+from ringfence.quality import Cleaned, check_cleaned, clean, report
+from ringfence.shards.manifest import Manifest, ShardInfo, current_version, read_manifest
+from ringfence.shards.open import Progress, check_key, open_dataset
+from ringfence.shards.publish import Draft, discard, leftovers, publish, sweep, write_quality, write_shards
+from ringfence.shards.register import found_ledger, new_dataset, pin, register
+from ringfence.shards.request import SealKeys, SealRequest, SealResult, check_request
+from ringfence.shards.sources import read_source
+from ringfence.store import Store, Stores, require_conditional_writes
+
+__all__ = ["SealKeys", "SealRequest", "SealResult", "seal"]
+
+
+def seal(request: SealRequest, stores: Stores, keys: SealKeys, progress: Progress | None = None) -> SealResult:
+    """Seal rows as a new dataset, or append them to one.
+
+    Raises InvalidInput for a request that contradicts itself or a URL that holds a dataset already, InvalidRows when
+    the rows do not satisfy the schema, SchemaMismatch, KeyRejected and SignatureRejected when they do not fit the
+    dataset they are appended to, ConditionalWritesUnsupported and StoreError, and the ledger's errors.
+    """
+    check_request(request, keys)
+    store = stores.open(request.url)
+    before = _before(request, store, keys)
+    source, cleaned = _rows(request, before)
+    units = _units(request, store, keys, before, cleaned)
+    require_conditional_writes(store)
+    ledger = _ledger(request, stores, keys, before)
+    draft = _draft(request, store, keys, before, ledger)
+    stale = leftovers(store, before)
+    try:
+        shards = write_shards(draft, cleaned.table, request.shard_records, progress)
+        quality = write_quality(draft, report(source, cleaned, request.schema))
+        if ledger:
+            register(ledger, keys.signer, shards, fresh=before is None or request.new_records)
+    except BaseException:
+        discard(draft)
+        raise
+    manifest = _manifest(
+        request, draft, before, ledger, _Sealed(shards, units, quality, signing.public_name(keys.signer))
+    )
+    publish(draft, manifest, keys.signer)
+    sweep(store, stale)
+    dropped = {name: counts.dropped for name, counts in cleaned.columns.items() if counts.dropped}
+    return SealResult(manifest, store.url, cleaned.read, dropped, cleaned.duplicates)
+
+
+@dataclass(frozen=True)
+class _Sealed:
+    """What a version adds: its new shards, the units of the whole dataset, its quality report, and who signs."""
+
+    shards: tuple[ShardInfo, ...]
+    units: int
+    quality_digest: str
+    owner: str
+
+
+def _before(request: SealRequest, store: Store, keys: SealKeys) -> Manifest | None:
+    """The version that rows are appended to, None for a new dataset."""
+    if not request.append:
+        if current_version(store):
+            remedy = "append to it, or seal to another URL"
+            raise InvalidInput("there is a dataset already", where=store.url, remedy=remedy)
+        return None
+    before = read_manifest(store, signer=signing.public_name(keys.signer))
+    if (before.unit, before.public) != (request.unit, request.public):
+        kind = "a public dataset" if before.public else "a dataset"
+        raise InvalidInput(f"this is {kind} of unit {before.unit}, and stays so", where=store.url)
+    if before.schema_.digest() != request.schema.digest():
+        found = before.schema_.compatible(request.schema)
+        remedy = "append with the schema of its manifest"
+        message = "; ".join(found[:3]) or "descriptions, or how missing and outlying values are treated, differ"
+        raise SchemaMismatch(message, where=store.url, remedy=remedy)
+    check_key(before, keys.kek, store.url)
+    return before
+
+
+def _rows(request: SealRequest, before: Manifest | None) -> tuple[pa.Table, Cleaned]:
+    """The rows as read and as cleaned, checked; nothing has been written yet."""
+    if isinstance(request.source, pa.Table):
+        where, source = "", request.source
+    else:
+        where, source = str(request.source), read_source(request.source, request.schema)
+    cleaned = clean(source, request.schema, where=where)
+    if before is None:
+        check_cleaned(cleaned, request.schema, where)
+    elif cleaned.kept == 0:  # appended rows may well hold one class only
+        raise InvalidRows("there are no records to append", where=where, remedy="check the source")
+    return source, cleaned
+
+
+def _units(request: SealRequest, store: Store, keys: SealKeys, before: Manifest | None, cleaned: Cleaned) -> int:
+    """Records, or distinct values of the unit column, in the dataset as it will be."""
+    column = request.unit.partition(":")[2]
+    if not column:
+        return cleaned.kept + (before.records if before else 0)
+    values = [cleaned.table.column(column)]
+    if before:
+        values.append(open_dataset(store, before, keys.kek).column(column))
+    chunks = [chunk for value in values for chunk in value.chunks]
+    return int(pc.count_distinct(pa.chunked_array(chunks, pa.string())).as_py())
+
+
+def _ledger(request: SealRequest, stores: Stores, keys: SealKeys, before: Manifest | None) -> Ledger | None:
+    if request.public:
+        return None
+    if before and before.ledger:
+        return Ledger.open(stores.open(before.ledger.url), pin=before.ledger.entry0, witness=request.witness)
+    store = stores.open(request.ledger_url or request.url)
+    return found_ledger(store, request.unit, keys.signer, request.witness)
+
+
+def _draft(request: SealRequest, store: Store, keys: SealKeys, before: Manifest | None, ledger: Ledger | None) -> Draft:
+    return Draft(
+        store=store,
+        dataset=before.dataset if before else ledger.view.dataset if ledger else new_dataset(),
+        version=before.version + 1 if before else 1,
+        schema=request.schema,
+        kek=None if request.public else keys.kek,
+        first_position=max(shard.position for shard in before.shards) + 1 if before else 0,
+    )
+
+
+def _manifest(
+    request: SealRequest, draft: Draft, before: Manifest | None, ledger: Ledger | None, sealed: _Sealed
+) -> Manifest:
+    shards = (*(before.shards if before else ()), *sealed.shards)
+    pinned = before.ledger if before else pin(ledger, request.ledger_url or draft.store.url) if ledger else None
+    return Manifest(
+        format_version=1,
+        dataset=draft.dataset,
+        version=draft.version,
+        unit=request.unit,
+        public=request.public,
+        owner=sealed.owner,
+        schema=request.schema,
+        records=sum(shard.records for shard in shards),
+        units=sealed.units,
+        shards=shards,
+        ledger=pinned,
+        quality_digest=sealed.quality_digest,
+        previous=before.digest() if before else None,
+    )
