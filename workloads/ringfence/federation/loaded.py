@@ -1,0 +1,65 @@
+"""A trained model, read back from its output URL."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pyarrow as pa
+import torch
+
+from ringfence import canonical
+from ringfence.errors import CodeNotApproved, InvalidInput
+from ringfence.federation import layout
+from ringfence.federation.accept import BUILTIN
+from ringfence.schema import DatasetSchema
+from ringfence.store.open import Stores
+from ringfence.tasks import Task
+from ringfence.tasks.encode import encode_table
+from ringfence.tasks.load import load_task
+from ringfence.training.flat import FlatModel
+
+_BATCH = 65536
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A trained model with its task and declared schema."""
+
+    task: Task
+    module: torch.nn.Module
+    schema: DatasetSchema
+
+    def predict(self, rows: pa.Table) -> torch.Tensor:
+        """The task's prediction for every row of a clean table, [N]."""
+        data = encode_table(self.task, rows, self.schema)
+        with torch.inference_mode():
+            parts = [
+                self.task.predict(self.module, {name: tensor[start : start + _BATCH] for name, tensor in data.items()})
+                for start in range(0, rows.num_rows, _BATCH)
+            ]
+        return torch.cat(parts)
+
+
+def load(url: str, stores: Stores | None = None) -> LoadedModel:
+    """The model under a job's output URL. Runs the task's code, whose digest the job's config names.
+
+    Raises ObjectNotFound, InvalidTask, CodeNotApproved, InvalidInput.
+    """
+    store = (stores or Stores()).open(url)
+    try:
+        config = json.loads(store.get(layout.CONFIG))
+        schema = DatasetSchema.model_validate(config["schema"])
+        class_path, args, digest = config["task"]["class"], config["task"]["args"], config["task"]["code"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InvalidInput("not a model's config", where=f"{url}/{layout.CONFIG}") from error
+    code = None
+    if digest != BUILTIN:
+        code = store.get(layout.code(digest))
+        if canonical.digest(code) != digest:
+            raise CodeNotApproved("the code package is not the one the model was trained with", where=url)
+    task = load_task(class_path, args, code)
+    model = FlatModel(task.model(schema))
+    model.load_bytes(store.get(layout.MODEL))
+    model.module.eval()
+    return LoadedModel(task, model.module, schema)

@@ -1,0 +1,39 @@
+"""What a silo does between two releases, as numbers: from the job's spec and, where privacy is on, the reservation."""
+
+from __future__ import annotations
+
+import hashlib
+from fractions import Fraction
+
+from ringfence import canonical
+from ringfence.privacy.ledger.entries import PlanRecord
+from ringfence.spec.job import FederatedJob
+from ringfence.training.local import LocalPlan, PrivateStep
+
+
+def steps_per_round(epochs: str, records: int, batch_size: int) -> int:
+    """round(epochs * N / batchSize), at least 1; exact, halves to even."""
+    return max(1, round(Fraction(epochs) * records / batch_size))
+
+
+def local_plan(job: FederatedJob, records: int, silo: str, round_: int, reserved: PlanRecord | None) -> LocalPlan:
+    """The local training of one round.
+
+    With a reservation, steps, noise, clip and sampling rate are the reserved ones. Without (public rows), a seed
+    derived from (spec.seed, silo, round) draws the batches, so that a repeated round gives the same bits.
+    """
+    local = job.spec.local
+    rate, momentum = float(local.optimizer.learning_rate), float(local.optimizer.momentum)
+    if reserved is None:
+        steps = steps_per_round(str(local.epochs), records, local.batch_size)
+        return LocalPlan(steps, local.batch_size, rate, momentum, None, _seed(job.spec.seed, silo, round_))
+    private = PrivateStep(
+        noise_multiplier=float(reserved.noise_multiplier),
+        sampling_rate=Fraction(reserved.sampling_rate),
+        max_grad_norm=float(reserved.max_grad_norm),
+    )
+    return LocalPlan(reserved.steps_per_round, local.batch_size, rate, momentum, private, None)
+
+
+def _seed(seed: int, silo: str, round_: int) -> int:
+    return int.from_bytes(hashlib.sha256(canonical.encode([seed, silo, round_])).digest()[:7], "big")

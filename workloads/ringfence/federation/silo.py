@@ -1,0 +1,241 @@
+"""A silo's side of a job: verify, open, then one round after another (PROTOCOL section 4).
+
+Everything that decides privacy (noise, clip, sampling rate, rounds) is read from the silo's own open reservation and
+recomputed; nothing of it is taken from the coordinator or from whoever started the process.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from ringfence import canonical
+from ringfence.errors import CodeNotApproved, LedgerError, ManifestUnavailable, ObjectNotFound, WorkloadFailed
+from ringfence.federation import envelope, jobkeys, layout, rounds
+from ringfence.federation.jobkeys import JobKeys, PublicKeys
+from ringfence.federation.locals import local_plan
+from ringfence.federation.rounds import COORDINATOR
+from ringfence.privacy import planner
+from ringfence.privacy.ledger import operations
+from ringfence.privacy.ledger.entries import Charge
+from ringfence.privacy.ledger.ledger import Ledger
+from ringfence.privacy.ledger.view import Reservation
+from ringfence.privacy.ledger.witness import FileWitness
+from ringfence.shards.keys import Kek, load_kek
+from ringfence.shards.manifest import Manifest, read_manifest_version
+from ringfence.shards.open import open_dataset
+from ringfence.spec.job import FederatedJob
+from ringfence.store.interface import Store
+from ringfence.store.open import Stores
+from ringfence.tasks.encode import encode_table
+from ringfence.tasks.load import load_task
+from ringfence.training.flat import FlatModel
+from ringfence.training.local import train_local
+
+_FIRST_WAIT, _LONGEST_WAIT = 0.01, 0.5
+_NONCE = bytes(12)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What a silo's process is told. No secret is in it: keys are named by path and read by the process itself."""
+
+    uid: str
+    silo: str
+    job: FederatedJob
+    dataset: str
+    signer: str | None
+    manifest: tuple[int, str]
+    kek: Path | None
+    keys: Path
+    coordinator: PublicKeys
+    code: str
+    stores: Stores
+    heads: Path
+
+    @property
+    def output(self) -> str:
+        return f"{self.job.spec.output.rstrip('/')}/{self.uid}"
+
+
+class Silo:
+    """One silo of one job, prepared: its ledger verified, its rows open in this process's memory only."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        """Raises by name whatever does not hold, before a key is read: ledger, manifest, code, shards."""
+        self._a = assignment
+        self._keys: JobKeys = jobkeys.load(assignment.keys)
+        self._dataset: Store = assignment.stores.open(assignment.dataset)
+        self._job: Store = assignment.stores.open(assignment.output)
+        manifest = self._manifest()
+        self._ledger, reservation = self._reservation(manifest)
+        self._records = manifest.records
+        self._kek: Kek | None = load_kek(assignment.kek) if assignment.kek else None
+        task_spec = assignment.job.spec.task
+        task = load_task(task_spec.class_, task_spec.args, self._code())
+        self._task = task
+        torch.manual_seed(0)  # the initial weights are the coordinator's; this only keeps construction deterministic
+        self._model = FlatModel(task.model(manifest.schema_))
+        rows = open_dataset(self._dataset, manifest, self._kek)
+        self._data: Mapping[str, torch.Tensor] = encode_table(task, rows, manifest.schema_)
+        self._plan = reservation.reserve.plan if reservation else None
+
+    def run(self) -> int:
+        """Takes part in every round that is still open; returns how many updates it published."""
+        return sum(self.round(round_) for round_ in range(1, self._a.job.spec.rounds + 1))
+
+    def round(self, round_: int) -> bool:
+        """One round; whether this process published an update in it."""
+        published = self._take_part(round_)
+        if self._ledger is not None:
+            self._clear(round_)
+        return published
+
+    def _take_part(self, round_: int) -> bool:
+        model = self._wait(round_)
+        if model is None or self._job.exists(layout.update(round_, self._a.silo)):
+            return False
+        if self._ledger is None:
+            return self._job.put_if_absent(layout.update(round_, self._a.silo), self._update(round_, model))
+        charged = self._charged(round_)
+        if charged is None:
+            inner = self._update(round_, model)
+            self._stage(round_, inner)
+            if self._job.exists(layout.commit(round_)):
+                return False
+            charged = self._charge(round_, canonical.digest(inner))
+        return self._publish(round_, charged)
+
+    def _manifest(self) -> Manifest:
+        version, digest = self._a.manifest
+        manifest = read_manifest_version(
+            self._dataset, version, signer=self._a.signer, where=f"{self._dataset.url}/manifest/{version}"
+        )
+        if manifest.digest() != digest:
+            raise ManifestUnavailable(
+                "not the manifest that was accepted", where=f"{self._dataset.url}/manifest/{version}"
+            )
+        return manifest
+
+    def _reservation(self, manifest: Manifest) -> tuple[Ledger | None, Reservation | None]:
+        """This silo's own open reservation, checked against the job, the manifest, the code and the plan's cost."""
+        if manifest.ledger is None:
+            return None, None
+        store = self._a.stores.open(manifest.ledger.url)
+        ledger = Ledger.open(store, pin=manifest.ledger.entry0, witness=FileWitness(self._a.heads))
+        found = ledger.view.reservations.get((self._a.uid, self._a.silo))
+        where = f"{store.url}/ledger"
+        # A closed one still lets the last round's charged bytes be published; charging under it is refused.
+        if found is None or not (found.open or self._a.job.spec.rounds in self._all_charged(ledger)):
+            raise LedgerError(f"no open reservation of job {self._a.uid}", where=where)
+        reserve = found.reserve
+        expected = {
+            "the job's spec": (reserve.spec_digest, self._a.job.digest()),
+            "the manifest": (reserve.manifest_digest, manifest.digest()),
+            "the silo's key": (reserve.silo_key, self._keys.public.sign),
+            "the coordinator's key": (reserve.coordinator_key, self._a.coordinator.sign),
+            "the code": (reserve.code, self._a.code),
+        }
+        for what, (reserved, given) in expected.items():
+            if reserved != given:
+                raise LedgerError(f"the reservation is for another value of {what}", where=where)
+        limit = ledger.view.limit
+        planner.verify_plan(reserve.plan, reserve.cost, limit.orders if limit else ())
+        return ledger, found
+
+    def _code(self) -> bytes | None:
+        if self._a.code == "builtin":
+            return None
+        data = self._job.get(layout.code(self._a.code))
+        if canonical.digest(data) != self._a.code:
+            raise CodeNotApproved("the code package is not the approved one", where=layout.code(self._a.code))
+        return data
+
+    def _wait(self, round_: int) -> bytes | None:
+        """The round's global model, opened; None when the round is over. Raises WorkloadFailed after a long silence."""
+        end, pause = time.monotonic() + 2 * self._a.job.spec.round_deadline_seconds + 60, _FIRST_WAIT
+        key = layout.model(round_)
+        while not self._job.exists(key):
+            if time.monotonic() > end:
+                raise WorkloadFailed(f"no model of round {round_} appeared", where=f"{self._job.url}/{key}")
+            time.sleep(pause)
+            pause = min(_LONGEST_WAIT, pause * 1.3)
+        if self._job.exists(layout.commit(round_)):
+            return None
+        address = envelope.Address("model", self._a.uid, round_, COORDINATOR)
+        where = f"{self._job.url}/{key}"
+        message = envelope.read(self._job.get(key), address, signer=self._a.coordinator.sign, where=where)
+        return message.open(self._a.silo, self._keys.seal)
+
+    def _update(self, round_: int, model: bytes) -> bytes:
+        """Trains from the global model and seals the difference to the coordinator."""
+        self._model.load_bytes(model)
+        start, digest = self._model.copy(), rounds.model_digest(self._model)
+        plan = local_plan(self._a.job, self._records, self._a.silo, round_, self._plan)
+        train_local(self._task, self._model, self._data, plan)
+        payload = rounds.pack_update((self._model.vector - start).numpy())
+        head = {"index": self._ledger.view.head.index, "hash": self._ledger.view.head.hash} if self._ledger else None
+        address = envelope.Address("update", self._a.uid, round_, self._a.silo)
+        recipients = {COORDINATOR: self._a.coordinator.seal}
+        return envelope.seal(address, payload, recipients, self._keys.sign, {"model": digest, "head": head})
+
+    def _charged(self, round_: int) -> str | None:
+        """The digest that the ledger holds for this round, if it was charged."""
+        if self._ledger is None:
+            return None
+        self._ledger.refresh()
+        return self._all_charged(self._ledger).get(round_)
+
+    def _all_charged(self, ledger: Ledger) -> Mapping[int, str]:
+        return ledger.view.charged.get((self._a.uid, self._a.silo), {})
+
+    def _stage(self, round_: int, inner: bytes) -> None:
+        """Puts the bytes in the private prefix, encrypted once more: until they are charged only the KEK reads them."""
+        digest = canonical.digest(inner)
+        sealed = AESGCM(self._staging_key(round_, digest)).encrypt(_NONCE, inner, digest.encode())
+        self._dataset.put(layout.staging(self._a.uid, round_, digest), sealed)
+
+    def _clear(self, round_: int) -> None:
+        """Throws away what is staged for a round that is over; before a charge nothing is, since another process of
+        this silo may be about to charge its own."""
+        for staged in self._dataset.list(layout.staging(self._a.uid, round_)):
+            self._dataset.delete(staged.key)
+
+    def _charge(self, round_: int, digest: str) -> str:
+        """Appends the charge; the digest that the ledger now holds: another's, if a second process charged first."""
+        ledger = self._ledger
+        if ledger is None or self._plan is None:
+            raise LedgerError("a public dataset has no ledger to charge")
+        cost = ledger.view.reservations[self._a.uid, self._a.silo].reserve.cost
+        try:
+            operations.charge(ledger, self._keys.sign, Charge(self._a.uid, self._a.silo, round_, digest, cost))
+        except LedgerError:
+            charged = self._charged(round_)
+            if charged is None:
+                raise
+            return charged
+        return digest
+
+    def _publish(self, round_: int, digest: str) -> bool:
+        """Releases exactly the bytes that were charged, or says that they are lost and the round is sat out."""
+        update = layout.update(round_, self._a.silo)
+        try:
+            sealed = self._dataset.get(layout.staging(self._a.uid, round_, digest))
+        except ObjectNotFound:
+            if not self._job.exists(update):  # else a second process of this silo released them and cleared up
+                note = rounds.absence(self._a.uid, round_, self._a.silo, self._keys.sign)
+                self._job.put_if_absent(layout.absence(round_, self._a.silo), note)
+            return False
+        inner = AESGCM(self._staging_key(round_, digest)).decrypt(_NONCE, sealed, digest.encode())
+        return self._job.put_if_absent(update, inner)
+
+    def _staging_key(self, round_: int, digest: str) -> bytes:
+        """One key for one content: (job, round, digest) never recurs with other bytes, so the nonce may be zero."""
+        if self._kek is None:
+            raise LedgerError("a private dataset needs its owner's key")
+        return self._kek.derive(canonical.encode(["staging", self._a.uid, round_, digest]))
