@@ -1,0 +1,55 @@
+"""All commands, in the order in which a newcomer meets them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ringfence.cli import (
+    account,
+    budget,
+    crds,
+    demo,
+    inspect,
+    keys,
+    package,
+    plan,
+    pull,
+    report,
+    run,
+    seal,
+    statement,
+)
+from ringfence.cli.budget import close, history, open, raise_, show, verify  # noqa: F401 - each adds its command
+
+app = typer.Typer(
+    name="ringfence",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="Federated training with privacy budgets that cannot be overspent.",
+    epilog="Begin with: ringfence demo",
+)
+
+for room in (demo, seal, inspect, account, plan, run, package, statement, report, pull, crds):
+    app.registered_commands += room.app.registered_commands
+app.add_typer(keys.app, name="keys")
+app.add_typer(budget.app, name="budget")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from ringfence import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def front(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Federated training with privacy budgets that cannot be overspent."""

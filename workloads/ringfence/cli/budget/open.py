@@ -1,0 +1,115 @@
+"""`ringfence budget open`: the owner's first limit, signed, and the PrivacyBudget to apply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ringfence.cli.budget import app
+from ringfence.cli.budget.ledgers import open_ledger
+from ringfence.cli.command import command
+from ringfence.cli.options import KeyFile, StoreDir, Url, decimal
+from ringfence.cli.output import Output, table
+from ringfence.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from ringfence.cli.budget.opening import Opening
+
+_CONSUMER = "NAMESPACE[=EPSILON[,PER_JOB]]"
+
+
+@dataclass(frozen=True)
+class OpenOptions:
+    url: Url
+    keys: KeyFile
+    epsilon: Annotated[str, typer.Option(help="All that may ever be spent; raised only by a signed entry.")]
+    delta: Annotated[str, typer.Option(help="Below 1 / records; fixed for good.")]
+    namespace: Annotated[str, typer.Option(help="The owner's namespace, where the PrivacyBudget goes.")]
+    name: Annotated[str, typer.Option(help="Name of the PrivacyBudget.")]
+    consumer: Annotated[
+        list[str], typer.Option(metavar=_CONSUMER, help="Who may spend: all its jobs, and one job, at most so much.")
+    ] = field(default_factory=list)
+    purpose: Annotated[list[str], typer.Option(help="Allow only jobs with one of these purposes.")] = field(
+        default_factory=list
+    )
+    allow_code: Annotated[
+        list[str], typer.Option(metavar="DIGEST", help="Allow this package besides the built-in tasks.")
+    ] = field(default_factory=list)
+    writer: Annotated[
+        str | None, typer.Option(metavar="PUBLIC", help="An operator's key that may reserve too (yours always may).")
+    ] = None
+    expect: Annotated[
+        Path | None, typer.Option(metavar="JOB.YAML", help="A job like those to come: delta is split to admit most.")
+    ] = None
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the manifest here.")] = (
+        None
+    )
+    store: StoreDir = None
+
+
+@command(app, "open")
+def open_(options: OpenOptions, out: Output) -> None:
+    """Set a dataset's limit, signed by its owner, and get the PrivacyBudget manifest to apply.
+
+    Epsilon may be raised later by a signed entry; delta, the orders and the split of delta over them are fixed now.
+    """
+    from ringfence.cli.budget import opening
+    from ringfence.privacy.ledger import add_writer, set_limit
+    from ringfence.shards.keys import load_public, load_signer
+
+    epsilon, delta = decimal(options.epsilon, "--epsilon"), decimal(options.delta, "--delta")
+    signer = load_signer(options.keys)
+    manifest, ledger = open_ledger(options.url, options.store, load_public(options.keys))
+    budget = opening.budget(options, manifest)
+    _check(options, manifest.records)
+    opening.check_unopened(ledger, epsilon, delta, options.url)
+    facts = opening.facts(manifest, options.url)
+    split = opening.split(opening.expected(options.expect), facts, epsilon, delta)
+    set_limit(ledger, signer, epsilon=epsilon, delta=delta, split=split, reason="opened")
+    if options.writer is not None:
+        add_writer(ledger, signer, options.writer, "operator")
+    _report(opening.describe(budget, ledger, facts), options, out)
+
+
+def _check(options: OpenOptions, records: int) -> None:
+    """Refusals that cost nothing: before anything is written."""
+    if decimal(options.delta, "--delta") * records >= 1:
+        raise InvalidInput(
+            f"delta {options.delta} is at least 1 / {records} records: publishing one row would satisfy it",
+            where="--delta",
+            remedy="use a much smaller one, such as 1e-6",
+        )
+    if options.output is not None and options.output.exists():
+        raise InvalidInput("is there already", where=str(options.output), remedy="name another file")
+
+
+def _report(opened: Opening, options: OpenOptions, out: Output) -> None:
+    if options.output is not None:
+        try:
+            options.output.write_text(opened.manifest, encoding="utf-8")
+        except OSError as error:
+            raise InvalidInput(f"cannot be written ({error.strerror})", where=str(options.output)) from error
+    out.result(opened.document(), _lines(opened, options.output))
+
+
+def _lines(opened: Opening, output: Path | None) -> list[str]:
+    orders = table(
+        ("order", "delta at it", "limit (micro-units)"), [[_cell(value) for value in row] for row in opened.orders]
+    )
+    typical = [f"{job.admitted:>6}  jobs of epsilon {job.epsilon}, {job.shape}" for job in opened.typical]
+    remarks = [
+        f"limit: epsilon {opened.epsilon} at delta {opened.delta}, for good on these orders",
+        *orders,
+        "it would admit, one kind alone:",
+        *typical,
+    ]
+    if output is not None:
+        return [*remarks, f"written to {output}; apply it with: kubectl apply -f {output}"]
+    return [*(f"# {line}".rstrip() for line in remarks), opened.manifest.rstrip("\n")]
+
+
+def _cell(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
