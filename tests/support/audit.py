@@ -20,7 +20,9 @@ def check_job(house: House, uid: str, rounds: int) -> None:
         digests = view.charged.get((uid, silo), {})
         assert set(charges) == set(digests)
         total = [sum(costs) for costs in zip(*(e["body"]["cost"] for e in charge_entries(house, silo)), strict=True)]
-        assert all(list(view.spent(shard)) == total for shard in view.blocks), f"{silo}: spent is not the sum of charges"
+        assert all(list(view.spent(shard)) == total for shard in view.blocks), (
+            f"{silo}: spent is not the sum of charges"
+        )
         for round_ in range(1, rounds + 1):
             path = output(house, uid) / "rounds" / str(round_) / "updates" / silo
             if path.exists():

@@ -98,6 +98,7 @@ def test_staged_bytes_that_are_lost_after_the_charge_are_sat_out_and_never_made_
 
     result = run_job(house.manifests(quorum=2), house.options(), cluster=ThreadCluster(stores))
     assert [sorted(commit.members) for commit in result.commits] == [["northside", "stjude"], list(house.silos)]
+    assert (output(house, result.uid) / "rounds/1/absent/mercy").exists(), "nobody had to wait for the deadline"
     check_job(house, result.uid, 2)
 
 

@@ -239,8 +239,10 @@ def test_a_ledger_put_back_from_an_old_copy(house, tmp_path):
     run_job(house.manifests(), house.options(), cluster=ThreadCluster())
     shutil.rmtree(ledger)
     shutil.copytree(tmp_path / "old", ledger)
+    before = heads(house)
     with pytest.raises(LedgerRolledBack):
         run_job(house.manifests(), house.options(), cluster=ThreadCluster())
+    assert heads(house) == before, "nothing was reserved on it"
 
 
 def test_the_same_job_until_the_budget_is_used_up(house):
@@ -251,7 +253,7 @@ def test_the_same_job_until_the_budget_is_used_up(house):
         run_job(house.manifests(), house.options(), cluster=ThreadCluster())
     before, outputs = heads(house), len(list((house.root / "store/research/models/readmission").iterdir()))
     with pytest.raises(
-        BudgetExhausted, match=r"dataset ds-[0-9a-f]+: the job needs epsilon .* can still have"
+        BudgetExhausted, match=r"silo mercy, dataset s3://mercy/readmissions: the job needs epsilon .* can still have"
     ) as caught:
         run_job(house.manifests(), house.options(), cluster=ThreadCluster())
     assert "\n" not in str(caught.value) and caught.value.exit_code == 1

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ringfence import canonical
 from ringfence.errors import (
+    BudgetExhausted,
     CodeNotApproved,
     InvalidInput,
     InvalidManifest,
@@ -111,7 +112,11 @@ def require_room(acceptance: Acceptance, *, holding: Callable[[Participant], boo
     for one in acceptance.private:
         if one.ledger and one.plan and one.budget and not holding(one):
             admission.check_consumer(one.ledger.view, one.budget, acceptance.job.metadata.namespace, one.plan)
-            admission.require_room(one.ledger.view, one.plan, one.shards)
+            try:
+                admission.require_room(one.ledger.view, one.plan, one.shards)
+            except BudgetExhausted as error:
+                where = f"silo {one.silo}, dataset {one.url}"
+                raise BudgetExhausted(error.message, where=where, remedy=error.remedy) from error
 
 
 def resolve_code(job: FederatedJob, stores: Stores, code_dir: Path | None) -> Code:
