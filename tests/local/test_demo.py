@@ -62,7 +62,7 @@ def test_the_report_needs_no_network(story):
 def test_what_is_left_behind_runs_again(story):
     folder, told = story
     names = {path.name for path in folder.iterdir()}
-    assert {"job.yaml", "budgets.yaml", "greedy.yaml", "schema.yaml", "keys", "store"} <= names
+    assert {"job.yaml", "budgets.yaml", "greedy.yaml", "own.yaml", "schema.yaml", "keys", "store", "task"} <= names
     planned = ringfence(folder, "plan", "job.yaml", "budgets.yaml", "--store", "store", "--json")
     assert planned.returncode in (0, 1), planned.stderr
     greedy = ringfence(folder, "run", "greedy.yaml", "budgets.yaml", "--store", "store", "--keys", "keys")

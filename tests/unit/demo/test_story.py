@@ -12,8 +12,9 @@ from ringfence.demo.ending import Account, Arm, Ending, labels
 from ringfence.demo.flights import AIRPORTS
 from ringfence.demo.folder import make_folder
 from ringfence.errors import InvalidInput
+from ringfence.federation.trial import try_synthetic
 from ringfence.schema import load_schema
-from ringfence.spec import dump
+from ringfence.spec import Manifests, dump
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "traffic"
 
@@ -97,3 +98,11 @@ def test_the_examples_are_what_the_demo_leaves(tmp_path: Path) -> None:
     for airport in AIRPORTS:
         alone = jobs.open_copies((airport,), f"alone-{airport}")
         assert (EXAMPLE / f"alone-{airport}.yaml").read_text() == dump(alone)
+
+
+def test_the_task_that_is_left_to_edit_holds_together(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path / "story", "traffic")
+    folder.write_schema()
+    folder.write_task()
+    tried = try_synthetic(Manifests((jobs.own_task(),), ()), code=folder.root / "task", schema=folder.schema)
+    assert (tried.task, tried.code[:7]) == ("late_arrivals:TabularClassifier", "sha256:")

@@ -90,6 +90,7 @@ class Ending:
             "  ringfence plan job.yaml budgets.yaml --store store",
             "  ringfence run job.yaml budgets.yaml --store store --keys keys",
             "  ringfence budget history s3://ewr/flights --store store",
+            "  ringfence run own.yaml --synthetic --code task --schema schema.yaml   (after an edit of task/)",
             f"  ringfence statement {self.output} --store store",
         ]
 

@@ -3,6 +3,7 @@
 rows/      what each airport has, and the hold-out          schema.yaml   what they declare
 keys/      one folder an owner                              store/        the buckets
 *.yaml     the jobs and the budgets                         report.html   of the federated job with privacy
+task/      the task it ran, as one's own to edit
 """
 
 from __future__ import annotations
@@ -53,6 +54,12 @@ class Folder:
 
     def write_schema(self) -> None:
         self.schema.write_bytes(files("ringfence.demo").joinpath("traffic", "schema.yaml").read_bytes())
+
+    def write_task(self) -> None:
+        """The source of the task that the jobs ran, as a package of one's own: `own.yaml` names it."""
+        folder = self.root / "task"
+        folder.mkdir()
+        (folder / "late_arrivals.py").write_bytes(files("ringfence.tasks").joinpath("tabular.py").read_bytes())
 
     def write_manifest(self, name: str, *resources: FederatedJob | PrivacyBudget) -> Path:
         path = self.root / name

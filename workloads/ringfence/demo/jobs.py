@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ringfence.demo.flights import AIRPORTS
 from ringfence.spec import FederatedJob, parse_document
 
 TEAM = "delays"
@@ -42,6 +43,13 @@ def federated(airports: tuple[str, ...], epsilon: str = EPSILON, name: str = "la
     silos = [{"name": airport, "budgetRef": {"namespace": airport, "name": BUDGET}} for airport in airports]
     privacy = {"epsilon": epsilon, "delta": DELTA, "maxGradNorm": "1"}
     return _job(name, {"silos": silos, "privacy": privacy}, _PRIVATE_RATE, every=1)
+
+
+def own_task() -> FederatedJob:
+    """The private job with the copy of its task that the demo leaves in `task/`, to be edited and approved."""
+    job = federated(AIRPORTS, name="own-task")
+    task = job.spec.task.model_copy(update={"class_": "late_arrivals:TabularClassifier"})
+    return job.model_copy(update={"spec": job.spec.model_copy(update={"task": task})})
 
 
 def open_copies(airports: tuple[str, ...], name: str) -> FederatedJob:

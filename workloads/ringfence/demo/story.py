@@ -100,6 +100,8 @@ def _write_manifests(folder: Folder, budgets: tuple[PrivacyBudget, ...]) -> None
     folder.write_manifest("budgets.yaml", *budgets)
     folder.write_manifest("job.yaml", jobs.federated(AIRPORTS))
     folder.write_manifest("greedy.yaml", _greedy())
+    folder.write_manifest("own.yaml", jobs.own_task())
+    folder.write_task()
     for name, job in _plain_jobs():
         folder.write_manifest(f"{name}.yaml", job)
 
