@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from ringfence import canonical
 from ringfence.errors import (
     BudgetExhausted,
-    CodeNotApproved,
     InvalidInput,
     InvalidManifest,
     LedgerError,
@@ -22,6 +20,7 @@ from ringfence.errors import (
     PlanImpossible,
     TermsRefused,
 )
+from ringfence.federation.code import Code, resolve_code
 from ringfence.federation.state import StateDirectory
 from ringfence.privacy import admission, planner
 from ringfence.privacy.ledger.ledger import Ledger
@@ -34,17 +33,7 @@ from ringfence.spec.job import FederatedJob, SiloSpec
 from ringfence.spec.load import Manifests
 from ringfence.store.open import Stores
 
-BUILTIN = admission.BUILTIN
-_BUILTIN_MODULE = "ringfence.tasks"
 Pins = Mapping[str, tuple[int, str]]
-
-
-@dataclass(frozen=True)
-class Code:
-    """The task's code: `builtin`, or the digest of a package with its bytes."""
-
-    digest: str = BUILTIN
-    data: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -117,35 +106,6 @@ def require_room(acceptance: Acceptance, *, holding: Callable[[Participant], boo
             except BudgetExhausted as error:
                 where = f"silo {one.silo}, dataset {one.url}"
                 raise BudgetExhausted(error.message, where=where, remedy=error.remedy) from error
-
-
-def resolve_code(job: FederatedJob, stores: Stores, code_dir: Path | None) -> Code:
-    """The code that would run: a folder of one's own, else the package that the job names, else built in.
-
-    Raises CodeNotApproved when folder and job name different digests, or the package is not what its digest says.
-    """
-    from ringfence.tasks.package import package
-
-    named = job.spec.task.code
-    url, _, digest = named.rpartition("@") if named else ("", "", "")
-    if code_dir is not None:
-        data, packed = package(code_dir)
-        if named and packed != digest:
-            raise CodeNotApproved(f"{code_dir} packs to {packed}, the job names {digest}", where="spec.task.code")
-        return Code(packed, data)
-    if named:
-        folder, _, name = url.rpartition("/")
-        data = stores.open(folder).get(name)
-        if canonical.digest(data) != digest:
-            raise CodeNotApproved(f"the package is {canonical.digest(data)}, the job names {digest}", where=url)
-        return Code(digest, data)
-    if job.spec.task.class_.partition(":")[0] != _BUILTIN_MODULE:
-        raise InvalidManifest(
-            f"{job.spec.task.class_} is not a built-in task",
-            where="spec.task.class",
-            remedy="give its code: --code DIR, or spec.task.code",
-        )
-    return Code()
 
 
 def _read(

@@ -11,7 +11,7 @@ import torch
 from ringfence import canonical
 from ringfence.errors import CodeNotApproved, InvalidInput
 from ringfence.federation import layout
-from ringfence.federation.accept import BUILTIN
+from ringfence.privacy.admission import BUILTIN
 from ringfence.schema import DatasetSchema
 from ringfence.store.open import Stores
 from ringfence.tasks import Task

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from ringfence.errors import InvalidInput
-from ringfence.federation.accept import resolve_code
+from ringfence.federation.code import resolve_code
 from ringfence.schema import DatasetSchema, load_schema
 from ringfence.shards.manifest import read_manifest
 from ringfence.spec.load import Manifests

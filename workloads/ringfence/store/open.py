@@ -33,7 +33,11 @@ class Stores:
             return FolderStore(url=url.rstrip("/"), root=_folder(url, host, path))
         prefix = check_prefix(path.strip("/"), where=url)
         if not _BUCKET.fullmatch(host) or ".." in host:
-            raise InvalidInput(f"{host[:80]!r} is not the name of a bucket", where=url)
+            raise InvalidInput(
+                f"{host[:80]!r} is not the name of a bucket",
+                where=url,
+                remedy="3 to 63 lower-case letters, digits, dots and hyphens",
+            )
         name = f"s3://{host}/{prefix}".rstrip("/")
         if self.mapping is not None:
             return FolderStore(url=name, root=self.mapping.absolute() / host / prefix)

@@ -103,7 +103,7 @@ def _lines(opened: Opening, output: Path | None) -> list[str]:
     remarks = [
         f"limit: epsilon {opened.epsilon} at delta {opened.delta}, for good on these orders",
         *orders,
-        "it would admit, one kind alone:",
+        "it would admit, one kind alone:" if typical else "jobs that protect users are not trained by this release",
         *typical,
     ]
     if output is not None:

@@ -135,7 +135,9 @@ def describe(manifest: PrivacyBudget, ledger: Ledger, of: DatasetFacts) -> Openi
     if limit is None:
         raise LedgerError("the ledger has no limit", where=ledger.store.url)
     orders = tuple(zip(limit.orders, limit.deltas, limit.limits, strict=True))
-    typical = tuple(_typical(Decimal(limit.epsilon) * share, limit.delta, limit.limits, of) for share in _SHARES)
+    trained = of.unit == "Record"  # this release has no jobs on other units to count
+    shares = _SHARES if trained else ()
+    typical = tuple(_typical(Decimal(limit.epsilon) * share, limit.delta, limit.limits, of) for share in shares)
     return Opening(dump(manifest), of.dataset, limit.epsilon, limit.delta, orders, typical)
 
 
