@@ -10,7 +10,6 @@ from ringfence.errors import CodeNotApproved, InvalidManifest
 from ringfence.privacy.admission import BUILTIN
 from ringfence.spec.job import FederatedJob
 from ringfence.store.open import Stores
-from ringfence.tasks.package import package
 
 _BUILTIN_MODULE = "ringfence.tasks"
 
@@ -31,6 +30,8 @@ def resolve_code(job: FederatedJob, stores: Stores, code_dir: Path | None) -> Co
     named = job.spec.task.code
     url, _, digest = named.rpartition("@") if named else ("", "", "")
     if code_dir is not None:
+        from ringfence.tasks.package import package  # torch comes with it, and planning does without
+
         data, packed = package(code_dir)
         if named and packed != digest:
             raise CodeNotApproved(f"{code_dir} packs to {packed}, the job names {digest}", where="spec.task.code")
