@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 from support.audit import charged, output
-from support.hospitals import House
+from support.hospitals import House, patients
 from support.threads import ThreadCluster
 
 from ringfence.errors import CodeNotApproved, LedgerError, LedgerTampered, ManifestUnavailable, RingfenceError
 from ringfence.federation import silo as silo_module
+from ringfence.federation.accept import Participant
 from ringfence.federation.run import run_job
 from ringfence.privacy.planner import Plan
 from ringfence.spec.load import parse_document
@@ -80,11 +81,20 @@ def test_a_job_that_reserved_nothing(house, monkeypatch):
     meddled(house, monkeypatch, lambda a: replace(a, uid="another"), LedgerError, "no open reservation of job another")
 
 
-def test_a_coordinator_that_was_not_reserved(house, monkeypatch):
+@pytest.mark.parametrize("part", ["sign", "seal"])
+def test_a_coordinator_that_was_not_reserved(house, monkeypatch, part):
     def change(assignment):
-        return replace(assignment, coordinator=replace(assignment.coordinator, sign=assignment.signer))
+        stranger = {"sign": assignment.signer, "seal": "x25519:" + "A" * 43}[part]
+        return replace(assignment, coordinator=replace(assignment.coordinator, **{part: stranger}))
 
-    meddled(house, monkeypatch, change, LedgerError, "another value of the coordinator's key")
+    meddled(house, monkeypatch, change, LedgerError, "another value of the coordinator's keys")
+
+
+def test_a_reservation_that_pays_for_some_of_the_shards_only(house, monkeypatch):
+    """Else a job could train on all shards and charge one."""
+    house.seal("mercy", patients(60, 9), append=True, new_records=True)
+    monkeypatch.setattr(Participant, "shards", property(lambda one: (one.manifest.shards[0].id,)))
+    meddled(house, monkeypatch, lambda a: a, LedgerError, "another value of the shards")
 
 
 def test_another_manifest_than_the_accepted_one(house, monkeypatch):

@@ -133,12 +133,16 @@ class Silo:
         # A closed one still lets the last round's charged bytes be published; charging under it is refused.
         if found is None or not (found.open or self._a.job.spec.rounds in self._all_charged(ledger)):
             raise LedgerError(f"no open reservation of job {self._a.uid}", where=where)
-        reserve = found.reserve
+        reserve, own = found.reserve, self._keys.public
         expected = {
             "the job's spec": (reserve.spec_digest, self._a.job.digest()),
             "the manifest": (reserve.manifest_digest, manifest.digest()),
-            "the silo's key": (reserve.silo_key, self._keys.public.sign),
-            "the coordinator's key": (reserve.coordinator_key, self._a.coordinator.sign),
+            "the shards": (sorted(reserve.shards), sorted(shard.id for shard in manifest.shards)),
+            "the silo's keys": (reserve.silo_key + reserve.silo_seal_key, own.sign + own.seal),
+            "the coordinator's keys": (
+                reserve.coordinator_key + reserve.coordinator_seal_key,
+                self._a.coordinator.sign + self._a.coordinator.seal,
+            ),
             "the code": (reserve.code, self._a.code),
         }
         for what, (reserved, given) in expected.items():
