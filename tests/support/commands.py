@@ -13,7 +13,7 @@ from support.hospitals import House
 
 from ringfence.spec.load import dump
 
-_MAIN = "import sys; from ringfence.cli import main; sys.exit(main())"
+MAIN = "import sys; from ringfence.cli import main; sys.exit(main())"
 
 
 def environment(root: Path, **more: str) -> dict[str, str]:
@@ -23,7 +23,7 @@ def environment(root: Path, **more: str) -> dict[str, str]:
 
 def start(root: Path, *arguments: object, **more: str) -> subprocess.Popen:
     """`ringfence ARGUMENTS` in the background."""
-    command = [sys.executable, "-c", _MAIN, *map(str, arguments)]
+    command = [sys.executable, "-c", MAIN, *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, env=environment(root, **more), cwd=root, **pipes)
 

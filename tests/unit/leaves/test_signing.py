@@ -55,8 +55,9 @@ def test_a_signature_has_one_spelling():
         signing.verify({**document, "signature": twin}, "ledger", signer=NAME, where="x")
 
 
-@pytest.mark.parametrize("name", ["", "ed25519:", "ed25519:AAAA", "rsa:" + "A" * 43, NAME + "=", NAME[:-1] + "\n"])
+@pytest.mark.parametrize("name", ["", "ed25519:", "ed25519:AAAA", "rsa:" + "A" * 43, "padded", "broken"])
 def test_what_is_no_public_key_is_refused(name):
+    name = {"padded": NAME + "=", "broken": NAME[:-1] + "\n"}.get(name, name)
     with pytest.raises(SignatureRejected, match="is not a public key of the form"):
         signing.parse_public(name)
 
