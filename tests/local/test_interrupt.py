@@ -12,13 +12,19 @@ from support.commands import MAIN, environment, ringfence, silo_processes, wait_
 from support.hospitals import House
 
 
+def hear_ctrl_c() -> None:
+    """A test that runs in the background of a shell has SIGINT ignored, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupted_run_is_resumed(tmp_path):
     job = {"rounds": 30, "local": {"epochs": "8", "batchSize": 16, "optimizer": {"name": "sgd", "learningRate": "0.1"}}}
     house = House(tmp_path, records=1500, job=job).build()
     command = [sys.executable, "-c", MAIN, "run", *map(str, write_manifests(house))]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     # A session of its own: as in a terminal, the whole group hears Ctrl-C, Ray's processes too.
-    process = subprocess.Popen(command, env=environment(tmp_path), cwd=tmp_path, start_new_session=True, **pipes)
+    pipes |= {"start_new_session": True, "preexec_fn": hear_ctrl_c}
+    process = subprocess.Popen(command, env=environment(tmp_path), cwd=tmp_path, **pipes)
     models = tmp_path / "store/research/models/readmission"
     wait_for(lambda: process.poll() is not None or list(models.glob("*/rounds/2/model")), 120)
     os.killpg(process.pid, signal.SIGINT)

@@ -79,11 +79,14 @@ def seal(options: SealOptions, out: Output) -> None:
 
 
 def _sealed(options: SealOptions, out: Output) -> SealResult:
+    from ringfence.federation.state import StateDirectory
+    from ringfence.privacy.ledger import FileWitness
     from ringfence.schema import load_schema
     from ringfence.shards.seal import SealRequest
     from ringfence.shards.seal import seal as seal_rows
     from ringfence.store import Stores
 
+    state = StateDirectory()
     request = SealRequest(
         source=options.source if "://" in options.source else Path(options.source),
         url=str(options.to),
@@ -93,10 +96,13 @@ def _sealed(options: SealOptions, out: Output) -> SealResult:
         append=options.append,
         new_records=options.new_records,
         ledger_url=options.ledger,
+        witness=FileWitness(state.heads),
     )
     keys = _keys(options)
     with out.progress() as progress:
-        return seal_rows(request, Stores(options.store), keys, stages(progress))
+        result = seal_rows(request, Stores(options.store), keys, stages(progress))
+    state.remember_manifest(result.manifest.dataset, result.manifest.version)
+    return result
 
 
 def _keys(options: SealOptions) -> SealKeys:
