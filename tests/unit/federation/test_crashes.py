@@ -12,6 +12,7 @@ from ringfence.errors import QuorumLost
 from ringfence.federation import run as run_module
 from ringfence.federation.run import run_job
 from ringfence.federation.state import StateDirectory
+from ringfence.observe.progress import SilentProgress
 
 
 def small(root, **changes) -> House:
@@ -114,3 +115,21 @@ def test_a_silo_that_keeps_dying_costs_the_quorum_and_gives_back_what_was_not_ch
     result = run_job(house.manifests(), house.options(resume=True), cluster=ThreadCluster())
     assert len(result.commits) == 2
     check_job(house, result.uid, 2)
+
+
+class Notes(SilentProgress):
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.told.append(text)
+
+
+def test_an_unfinished_run_is_told_of(tmp_path):
+    house = small(tmp_path)
+    with pytest.raises(QuorumLost):
+        run_job(house.manifests(), house.options(), cluster=ThreadCluster(lambda n, given: fused(Fuse(2), n)(n, given)))
+    uid = next((tmp_path / "state/jobs").iterdir()).name
+    notes = Notes()
+    run_job(house.manifests(), house.options(), notes, ThreadCluster())
+    assert any(f"({uid}): --resume continues it" in told for told in notes.told)

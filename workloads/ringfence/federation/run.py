@@ -75,7 +75,13 @@ def run_job(
     stores, state = Stores(options.store), StateDirectory(options.state)
     job = manifests.job()
     progress.stage("checking the job, its budgets and its code")
-    record = state.unfinished(job.digest()) if options.resume else None
+    unfinished = state.unfinished(job.digest())
+    record = unfinished if options.resume else None
+    if unfinished and not options.resume:
+        progress.note(
+            f"an unfinished run of this job is on this machine ({unfinished.uid}): --resume continues it, "
+            f"`ringfence budget close URL --job {unfinished.uid}` gives back what it holds"
+        )
     acceptance = accept(manifests, stores, state, options.code, record.manifests if record else None)
     if record is None:
         reservations.check(acceptance, options.keys)
