@@ -85,7 +85,10 @@ def test_without_privacy_a_killed_job_ends_with_the_same_bits(tmp_path):
     assert models[0] == models[1]
 
 
-def test_staged_bytes_that_are_lost_after_the_charge_are_sat_out_and_never_made_again(tmp_path):
+@pytest.mark.parametrize(
+    "loss", [lambda path: path.unlink(), lambda path: path.write_bytes(b"x" * 99)], ids=["gone", "altered"]
+)
+def test_staged_bytes_that_are_lost_after_the_charge_are_sat_out_and_never_made_again(tmp_path, loss):
     house = small(tmp_path)
     losing = {"left": 1}
 
@@ -94,7 +97,7 @@ def test_staged_bytes_that_are_lost_after_the_charge_are_sat_out_and_never_made_
             losing["left"] -= 1
             return FusedStores(given.mapping, Fuse(3, after=True))  # the charge landed, nothing is published
         for staged in (tmp_path / "store/mercy/readmissions/staging").glob("*/*/*"):
-            staged.unlink()
+            loss(staged)
         return given
 
     result = run_job(house.manifests(quorum=2), house.options(), cluster=ThreadCluster(stores))

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ringfence import canonical
@@ -230,12 +231,12 @@ class Silo:
         update = layout.update(round_, self._a.silo)
         try:
             sealed = self._dataset.get(layout.staging(self._a.uid, round_, digest))
-        except ObjectNotFound:
+            inner = AESGCM(self._staging_key(round_, digest)).decrypt(_NONCE, sealed, digest.encode())
+        except (ObjectNotFound, InvalidTag):  # altered bytes are lost bytes
             if not self._job.exists(update):  # else a second process of this silo released them and cleared up
                 note = rounds.absence(self._a.uid, round_, self._a.silo, self._keys.sign)
                 self._job.put_if_absent(layout.absence(round_, self._a.silo), note)
             return False
-        inner = AESGCM(self._staging_key(round_, digest)).decrypt(_NONCE, sealed, digest.encode())
         return self._job.put_if_absent(update, inner)
 
     def _staging_key(self, round_: int, digest: str) -> bytes:
