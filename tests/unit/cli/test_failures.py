@@ -98,3 +98,14 @@ def test_a_wrong_command_line_is_a_document_too(capsys: pytest.CaptureFixture[st
     error = json.loads(capsys.readouterr().out)["error"]
     assert (error["reason"], error["where"]) == ("InvalidUsage", "ringfence account")
     assert "--bogus" in error["message"]
+
+
+@pytest.mark.parametrize("name", ["torch", "ray"])
+def test_a_missing_extra_is_named(name: str) -> None:
+    code, _, err = _fail(ModuleNotFoundError(f"No module named {name!r}", name=name))
+    expected = f"this needs {name}, which is not installed; install it with: pip install 'ringfence[train]'"
+    assert (code, err) == (2, f"ringfence: InvalidInput: {expected}\n")
+
+
+def test_a_module_of_ours_that_is_missing_is_a_fault() -> None:
+    assert _fail(ModuleNotFoundError("No module named 'ringfence.x'", name="ringfence.x"))[0] == 1

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ringfence.cli.output import Output
-from ringfence.errors import RingfenceError
+from ringfence.errors import InvalidInput, RingfenceError
 
 INTERRUPTED = 130
 _RESUMABLE = "run"
+_TRAIN = ("torch", "ray")  # what the extra `train` brings
 
 
 def refused(error: RingfenceError, out: Output) -> int:
@@ -26,7 +27,13 @@ def refused(error: RingfenceError, out: Output) -> int:
 
 
 def unexpected(error: BaseException, out: Output) -> int:
-    """A fault of ours: the type and the place, no message, because a lower layer's message may quote a row."""
+    """A fault of ours: the type and the place, no message, because a lower layer's message may quote a row.
+
+    A package that an extra brings and that is not installed is no fault: the extra is named.
+    """
+    if isinstance(error, ModuleNotFoundError) and error.name in _TRAIN:
+        remedy = "install it with: pip install 'ringfence[train]'"
+        return refused(InvalidInput(f"this needs {error.name}, which is not installed", remedy=remedy), out)
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if f"{os.sep}ringfence{os.sep}" in frame.filename]
     last = (ours or frames)[-1:]
