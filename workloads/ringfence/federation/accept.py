@@ -1,7 +1,6 @@
 """Acceptance: everything about a job that can be refused before anything is reserved, started or written.
 
-Reads manifests and ledgers; opens no shard and needs no key but to find, on a laptop, which owner's file belongs to
-which silo.
+Reads manifests and ledgers; opens no shard and needs no key.
 """
 
 from __future__ import annotations

@@ -65,6 +65,7 @@ class LocalCluster:
 
     def __init__(self) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        # An actor that asks for no GPU keeps what the machine shows it, as Ray will do by default.
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         import ray
 

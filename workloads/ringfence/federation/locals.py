@@ -7,13 +7,9 @@ from fractions import Fraction
 
 from ringfence import canonical
 from ringfence.privacy.ledger.entries import PlanRecord
+from ringfence.privacy.planner import steps_per_round
 from ringfence.spec.job import FederatedJob
 from ringfence.training.local import LocalPlan, PrivateStep
-
-
-def steps_per_round(epochs: str, records: int, batch_size: int) -> int:
-    """round(epochs * N / batchSize), at least 1; exact, halves to even."""
-    return max(1, round(Fraction(epochs) * records / batch_size))
 
 
 def local_plan(job: FederatedJob, records: int, silo: str, round_: int, reserved: PlanRecord | None) -> LocalPlan:
@@ -25,7 +21,7 @@ def local_plan(job: FederatedJob, records: int, silo: str, round_: int, reserved
     local = job.spec.local
     rate, momentum = float(local.optimizer.learning_rate), float(local.optimizer.momentum)
     if reserved is None:
-        steps = steps_per_round(str(local.epochs), records, local.batch_size)
+        steps = max(1, steps_per_round(Fraction(local.epochs), records, local.batch_size))
         return LocalPlan(steps, local.batch_size, rate, momentum, None, _seed(job.spec.seed, silo, round_))
     private = PrivateStep(
         noise_multiplier=float(reserved.noise_multiplier),

@@ -119,6 +119,11 @@ def plan(job: FederatedJob, facts: DatasetFacts) -> Plan:
     )
 
 
+def steps_per_round(epochs: Fraction, records: int, batch_size: int) -> int:
+    """round(epochs * N / batchSize), halves to even: what a silo does in a round, private or not."""
+    return round(epochs * records / batch_size)
+
+
 def job_epsilon(cost: Cost, rounds: int, delta: Decimal, orders: tuple[str, ...]) -> float:
     """A job's own epsilon: its own vector at its own delta, undivided. Not a share of any ledger's figure."""
     return epsilon_of(scale(cost, rounds), (delta,) * len(orders), orders)
@@ -173,7 +178,7 @@ def _steps(epochs: Fraction, batch: int, facts: DatasetFacts, where: str) -> int
             where=where,
             remedy=f"set local.batchSize to at most {facts.records}",
         )
-    steps = round(epochs * facts.records / batch)
+    steps = steps_per_round(epochs, facts.records, batch)
     if steps < 1:
         raise PlanImpossible(
             f"local.epochs {float(epochs):g} of {facts.records} records in batches of {batch} round to no step",
