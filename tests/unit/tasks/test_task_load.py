@@ -150,6 +150,6 @@ def test_a_package_cannot_hide_an_installed_module(name: str) -> None:
     assert "torch" in sys.modules
 
 
-@pytest.mark.parametrize("data", [b"", b"not a zip", archive("a.py", "x" * 100)[:60]])
+@pytest.mark.parametrize("data", [b"", b"not a zip", archive("a.py", "x" * 100)[:60]], ids=["empty", "text", "cut"])
 def test_bytes_that_are_no_zip_are_refused(data: bytes) -> None:
     assert "the code package is not a readable zip; make it with `ringfence package DIR`" in refusal("a:X", {}, data)
