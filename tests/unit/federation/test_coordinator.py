@@ -12,7 +12,7 @@ from ringfence import canonical
 from ringfence.errors import DeadlineExceeded, QuorumLost, SignatureRejected
 from ringfence.federation import envelope, layout, rounds
 from ringfence.federation.coordinator import Coordination, Coordinator, Member
-from ringfence.federation.jobkeys import JobKeys
+from ringfence.privacy.jobkeys import JobKeys
 from ringfence.store.open import Stores
 from ringfence.training.flat import FlatModel
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ringfence.errors import KeyRejected, SignatureRejected
 from ringfence.federation import envelope
-from ringfence.federation.jobkeys import JobKeys
+from ringfence.privacy.jobkeys import JobKeys
 
 SENDER, SILO, OTHER = (JobKeys(Ed25519PrivateKey.generate(), X25519PrivateKey.generate()) for _ in range(3))
 ADDRESS = envelope.Address("model", "job-1", 3, "coordinator")

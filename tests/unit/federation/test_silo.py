@@ -9,9 +9,9 @@ from support.audit import charged, output
 from support.hospitals import House, patients
 from support.threads import ThreadCluster
 
+from ringfence.acceptance.accepted import Participant
 from ringfence.errors import CodeNotApproved, LedgerError, LedgerTampered, ManifestUnavailable, RingfenceError
 from ringfence.federation import silo as silo_module
-from ringfence.federation.accept import Participant
 from ringfence.federation.run import run_job
 from ringfence.privacy.planner import Plan
 from ringfence.spec.load import parse_document

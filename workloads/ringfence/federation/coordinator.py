@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from ringfence import canonical
 from ringfence.errors import DeadlineExceeded, InvalidInput, KeyRejected, QuorumLost, RingfenceError, SignatureRejected
 from ringfence.federation import envelope, layout, rounds
-from ringfence.federation.jobkeys import JobKeys, PublicKeys
 from ringfence.federation.rounds import COORDINATOR, Commit, model_digest
 from ringfence.federation.strategies import STRATEGIES
+from ringfence.privacy.jobkeys import JobKeys, PublicKeys
 from ringfence.store.interface import Store
 from ringfence.training.flat import FlatModel
 

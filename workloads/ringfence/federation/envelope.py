@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
 from ringfence import canonical, signing
 from ringfence.errors import InvalidInput, KeyRejected, SignatureRejected
-from ringfence.federation.jobkeys import parse_seal_public
+from ringfence.privacy.jobkeys import parse_seal_public
 
 _MAGIC = b"RFMSG\x01"
 _NONCE = bytes(12)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ringfence.federation.accept import Acceptance
+from ringfence.acceptance.accepted import Acceptance
 from ringfence.federation.rounds import Commit
 from ringfence.training.flat import FlatModel
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ringfence.acceptance.accept import accept, require_room
+from ringfence.acceptance.accepted import Participant
 from ringfence.errors import RingfenceError
-from ringfence.federation.accept import Participant, accept, require_room
+from ringfence.federation.code import find_code
 from ringfence.federation.state import StateDirectory
 from ringfence.privacy import admission
 from ringfence.privacy.admission import Headroom
@@ -34,7 +36,8 @@ def plan_job(
     manifests: Manifests, store: Path | None = None, state: Path | None = None, code: Path | None = None
 ) -> list[DatasetPlan]:
     """The plan for every silo. Raises what acceptance raises; a lack of room is told in `refusal`."""
-    acceptance = accept(manifests, Stores(store), StateDirectory(state), code)
+    stores = Stores(store)
+    acceptance = accept(manifests, stores, StateDirectory(state), find_code(manifests.job(), stores, code))
     refusal = ""
     try:
         require_room(acceptance)

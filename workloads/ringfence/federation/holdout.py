@@ -9,8 +9,8 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
+from ringfence.acceptance.accepted import Acceptance
 from ringfence.errors import InvalidManifest, TermsRefused
-from ringfence.federation.accept import Acceptance
 from ringfence.federation.evaluate import evaluate
 from ringfence.schema import DatasetSchema, check_same
 from ringfence.shards.manifest import read_manifest

@@ -9,11 +9,13 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ringfence import signing
+from ringfence.acceptance import reserving
+from ringfence.acceptance.accept import require_room
+from ringfence.acceptance.accepted import Acceptance, Participant
+from ringfence.acceptance.reserving import Parties
 from ringfence.errors import InvalidInput, KeyRejected, LedgerError, LedgerOwned
-from ringfence.federation.accept import Acceptance, Participant, require_room
-from ringfence.federation.jobkeys import PublicKeys
+from ringfence.privacy.jobkeys import PublicKeys
 from ringfence.privacy.ledger import operations
-from ringfence.privacy.ledger.entries import Reserve
 from ringfence.privacy.ledger.ledger import Ledger
 from ringfence.shards.keys import load_kek, load_signer
 from ringfence.spec.budget import PrivacyBudget
@@ -70,31 +72,9 @@ def reserve(
             continue
         owner = owner_key(keys, one)
         prepare_ledger(one.ledger, one.budget, owner)
-        charged = one.ledger.view.charged.get((uid, one.silo), {})
-        start = max([first, *(round_ + 1 for round_ in charged)])
-        if start > rounds:
+        body = reserving.reservation(acceptance, one, uid, first, Parties(public(one.silo), coordinator))
+        if body is None:
             continue
-        own = public(one.silo)
-        body = Reserve(
-            job=uid,
-            job_name=acceptance.job.metadata.name,
-            spec_digest=acceptance.job.digest(),
-            silo=one.silo,
-            manifest_version=one.manifest.version,
-            manifest_digest=one.manifest.digest(),
-            code=acceptance.code.digest,
-            image="",
-            plan=one.plan.record(),
-            cost=one.plan.cost,
-            first=start,
-            rounds=rounds - start + 1,
-            consumer=acceptance.job.metadata.namespace,
-            silo_key=own.sign,
-            silo_seal_key=own.seal,
-            coordinator_key=coordinator.sign,
-            coordinator_seal_key=coordinator.seal,
-            shards=one.shards,
-        )
         requests.append((one.ledger, owner, body))
     operations.reserve_all(requests)
 

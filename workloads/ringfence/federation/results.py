@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ringfence.acceptance.accepted import Acceptance
 from ringfence.federation import layout
-from ringfence.federation.accept import Acceptance
 from ringfence.federation.finished import Finished
 from ringfence.federation.rounds import model_digest
 from ringfence.federation.stated import facts

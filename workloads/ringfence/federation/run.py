@@ -13,17 +13,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ringfence.acceptance.accept import accept
+from ringfence.acceptance.accepted import Acceptance, Participant
 from ringfence.errors import RingfenceError
 from ringfence.federation import layout, reservations, results
-from ringfence.federation.accept import Acceptance, Participant, accept
+from ringfence.federation.code import find_code
 from ringfence.federation.coordinator import Coordination, Coordinator, Member
 from ringfence.federation.finished import Finished
 from ringfence.federation.holdout import open_holdout
-from ringfence.federation.jobkeys import PublicKeys
 from ringfence.federation.loaded import LoadedModel, load
 from ringfence.federation.rounds import COORDINATOR, Commit
 from ringfence.federation.state import RunRecord, StateDirectory
 from ringfence.observe.progress import Progress, SilentProgress
+from ringfence.privacy.jobkeys import PublicKeys
 from ringfence.spec.load import Manifests
 from ringfence.store.interface import Store
 from ringfence.store.open import Stores
@@ -82,7 +84,8 @@ def run_job(
             f"an unfinished run of this job is on this machine ({unfinished.uid}): --resume continues it, "
             f"`ringfence budget close URL --job {unfinished.uid}` gives back what it holds"
         )
-    acceptance = accept(manifests, stores, state, options.code, record.manifests if record else None)
+    code = find_code(job, stores, options.code)
+    acceptance = accept(manifests, stores, state, code, record.manifests if record else None)
     if record is None:
         reservations.check(acceptance, options.keys)
         pins = {one.silo: (one.manifest.version, one.manifest.digest()) for one in acceptance.participants}

@@ -12,18 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ringfence import canonical
-from ringfence.errors import CodeNotApproved, LedgerError, ManifestUnavailable, ObjectNotFound, WorkloadFailed
-from ringfence.federation import envelope, jobkeys, layout, rounds
-from ringfence.federation.jobkeys import JobKeys, PublicKeys
+from ringfence.errors import CodeNotApproved, LedgerError, ManifestUnavailable, WorkloadFailed
+from ringfence.federation import envelope, layout, rounds
 from ringfence.federation.locals import local_plan
+from ringfence.federation.release import Release
 from ringfence.federation.rounds import COORDINATOR
-from ringfence.privacy import planner
-from ringfence.privacy.ledger import operations
-from ringfence.privacy.ledger.entries import Charge
+from ringfence.privacy import jobkeys, planner
+from ringfence.privacy.jobkeys import JobKeys, PublicKeys
 from ringfence.privacy.ledger.ledger import Ledger
 from ringfence.privacy.ledger.view import Reservation
 from ringfence.privacy.ledger.witness import FileWitness
@@ -39,7 +36,6 @@ from ringfence.training.flat import FlatModel
 from ringfence.training.local import train_local
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.01, 0.5
-_NONCE = bytes(12)
 
 
 @dataclass(frozen=True)
@@ -76,13 +72,14 @@ class Silo:
         manifest = self._manifest()
         self._ledger, reservation = self._reservation(manifest)
         self._records = manifest.records
-        self._kek: Kek | None = load_kek(assignment.kek) if assignment.kek else None
+        kek: Kek | None = load_kek(assignment.kek) if assignment.kek else None
+        self._release = self._releases(kek)
         task_spec = assignment.job.spec.task
         task = load_task(task_spec.class_, task_spec.args, self._code())
         self._task = task
         torch.manual_seed(0)  # the initial weights are the coordinator's; this only keeps construction deterministic
         self._model = FlatModel(task.model(manifest.schema_))
-        rows = open_dataset(self._dataset, manifest, self._kek)
+        rows = open_dataset(self._dataset, manifest, kek)
         self._data: Mapping[str, torch.Tensor] = encode_table(task, rows, manifest.schema_)
         self._plan = reservation.reserve.plan if reservation else None
 
@@ -93,24 +90,17 @@ class Silo:
     def round(self, round_: int) -> bool:
         """One round; whether this process published an update in it."""
         published = self._take_part(round_)
-        if self._ledger is not None:
-            self._clear(round_)
+        if self._release is not None:
+            self._release.clear(round_)
         return published
 
     def _take_part(self, round_: int) -> bool:
         model = self._wait(round_)
         if model is None or self._job.exists(layout.update(round_, self._a.silo)):
             return False
-        if self._ledger is None:
+        if self._release is None:
             return self._job.put_if_absent(layout.update(round_, self._a.silo), self._update(round_, model))
-        charged = self._charged(round_)
-        if charged is None:
-            inner = self._update(round_, model)
-            self._stage(round_, inner)
-            if self._job.exists(layout.commit(round_)):
-                return False
-            charged = self._charge(round_, canonical.digest(inner))
-        return self._publish(round_, charged)
+        return self._release.once(round_, lambda: self._update(round_, model))
 
     def _manifest(self) -> Manifest:
         version, digest = self._a.manifest
@@ -132,7 +122,8 @@ class Silo:
         found = ledger.view.reservations.get((self._a.uid, self._a.silo))
         where = f"{store.url}/ledger"
         # A closed one still lets the last round's charged bytes be published; charging under it is refused.
-        if found is None or not (found.open or self._a.job.spec.rounds in self._all_charged(ledger)):
+        charged = ledger.view.charged.get((self._a.uid, self._a.silo), {})
+        if found is None or not (found.open or self._a.job.spec.rounds in charged):
             raise LedgerError(f"no open reservation of job {self._a.uid}", where=where)
         reserve, own = found.reserve, self._keys.public
         expected = {
@@ -152,6 +143,14 @@ class Silo:
         limit = ledger.view.limit
         planner.verify_plan(reserve.plan, reserve.cost, limit.orders if limit else ())
         return ledger, found
+
+    def _releases(self, kek: Kek | None) -> Release | None:
+        """The way out of this silo for what is charged; None for rows that were sealed as public."""
+        if self._ledger is None:
+            return None
+        if kek is None:
+            raise LedgerError("a private dataset needs its owner's key")
+        return Release(self._a.uid, self._a.silo, self._keys.sign, kek, self._dataset, self._job, self._ledger)
 
     def _code(self) -> bytes | None:
         if self._a.code == "builtin":
@@ -188,59 +187,3 @@ class Silo:
         address = envelope.Address("update", self._a.uid, round_, self._a.silo)
         recipients = {COORDINATOR: self._a.coordinator.seal}
         return envelope.seal(address, payload, recipients, self._keys.sign, {"model": digest, "head": head})
-
-    def _charged(self, round_: int) -> str | None:
-        """The digest that the ledger holds for this round, if it was charged."""
-        if self._ledger is None:
-            return None
-        self._ledger.refresh()
-        return self._all_charged(self._ledger).get(round_)
-
-    def _all_charged(self, ledger: Ledger) -> Mapping[int, str]:
-        return ledger.view.charged.get((self._a.uid, self._a.silo), {})
-
-    def _stage(self, round_: int, inner: bytes) -> None:
-        """Puts the bytes in the private prefix, encrypted once more: until they are charged only the KEK reads them."""
-        digest = canonical.digest(inner)
-        sealed = AESGCM(self._staging_key(round_, digest)).encrypt(_NONCE, inner, digest.encode())
-        self._dataset.put(layout.staging(self._a.uid, round_, digest), sealed)
-
-    def _clear(self, round_: int) -> None:
-        """Throws away what is staged for a round that is over; before a charge nothing is, since another process of
-        this silo may be about to charge its own."""
-        for staged in self._dataset.list(layout.staging(self._a.uid, round_)):
-            self._dataset.delete(staged.key)
-
-    def _charge(self, round_: int, digest: str) -> str:
-        """Appends the charge; the digest that the ledger now holds: another's, if a second process charged first."""
-        ledger = self._ledger
-        if ledger is None or self._plan is None:
-            raise LedgerError("a public dataset has no ledger to charge")
-        cost = ledger.view.reservations[self._a.uid, self._a.silo].reserve.cost
-        try:
-            operations.charge(ledger, self._keys.sign, Charge(self._a.uid, self._a.silo, round_, digest, cost))
-        except LedgerError:
-            charged = self._charged(round_)
-            if charged is None:
-                raise
-            return charged
-        return digest
-
-    def _publish(self, round_: int, digest: str) -> bool:
-        """Releases exactly the bytes that were charged, or says that they are lost and the round is sat out."""
-        update = layout.update(round_, self._a.silo)
-        try:
-            sealed = self._dataset.get(layout.staging(self._a.uid, round_, digest))
-            inner = AESGCM(self._staging_key(round_, digest)).decrypt(_NONCE, sealed, digest.encode())
-        except (ObjectNotFound, InvalidTag):  # altered bytes are lost bytes
-            if not self._job.exists(update):  # else a second process of this silo released them and cleared up
-                note = rounds.absence(self._a.uid, round_, self._a.silo, self._keys.sign)
-                self._job.put_if_absent(layout.absence(round_, self._a.silo), note)
-            return False
-        return self._job.put_if_absent(update, inner)
-
-    def _staging_key(self, round_: int, digest: str) -> bytes:
-        """One key for one content: (job, round, digest) never recurs with other bytes, so the nonce may be zero."""
-        if self._kek is None:
-            raise LedgerError("a private dataset needs its owner's key")
-        return self._kek.derive(canonical.encode(["staging", self._a.uid, round_, digest]))

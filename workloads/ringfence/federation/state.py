@@ -23,7 +23,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ringfence.errors import RingfenceError, StoreError
-from ringfence.federation import jobkeys
+from ringfence.privacy import jobkeys
+from ringfence.privacy.ledger.witness import FileWitness, Witness
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,10 @@ class StateDirectory:
     @property
     def heads(self) -> Path:
         return self.root / "heads"
+
+    @property
+    def witness(self) -> Witness:
+        return FileWitness(self.heads)
 
     def new(self, spec_digest: str, manifests: dict[str, tuple[int, str]], before: dict[str, str]) -> RunRecord:
         record = RunRecord(str(uuid.uuid4()), spec_digest, manifests, before)

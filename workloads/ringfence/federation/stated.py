@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import reduce
 
+from ringfence.acceptance.accepted import Participant
 from ringfence.errors import LedgerError
-from ringfence.federation.accept import Participant
 from ringfence.federation.finished import Finished
 from ringfence.federation.rounds import model_digest
 from ringfence.privacy.ledger.view import LedgerView

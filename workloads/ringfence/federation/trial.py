@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from ringfence.errors import InvalidInput
-from ringfence.federation.code import resolve_code
+from ringfence.federation.code import find_code
 from ringfence.schema import DatasetSchema, load_schema
 from ringfence.shards.manifest import read_manifest
 from ringfence.spec.load import Manifests
@@ -46,7 +46,7 @@ def try_synthetic(
     stores = Stores(store)
     job = manifests.job()
     declared = load_schema(schema) if schema else _declared(manifests, stores)
-    package = resolve_code(job, stores, code)
+    package = find_code(job, stores, code)
     torch.manual_seed(job.spec.seed)
     task = load_task(job.spec.task.class_, job.spec.task.args, package.data)
     probed = probe(task, declared)

@@ -13,13 +13,16 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from ringfence import signing
+from ringfence import canonical, signing
 from ringfence.errors import KeyRejected
 
 _PREFIX = "x25519:"
+_LENGTH = 32
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,12 @@ class JobKeys:
     sign: Ed25519PrivateKey
     seal: X25519PrivateKey
 
+    def document(self) -> str:
+        """The secrets as `load` reads them: what a key file, or a Secret mounted as one, holds."""
+        return json.dumps(
+            {"sign": _encode(self.sign.private_bytes_raw()), "seal": _encode(self.seal.private_bytes_raw())}
+        )
+
     @property
     def public(self) -> PublicKeys:
         raw = self.seal.public_key().public_bytes_raw()
@@ -53,15 +62,28 @@ def parse_seal_public(name: str) -> X25519PublicKey:
         raise KeyRejected("not a public key of the form x25519:<base64url>") from error
 
 
+def derive(master: bytes, uid: str, party: str) -> JobKeys:
+    """The keys of `party` (a silo's name, or the coordinator) in job `uid`: HKDF-SHA256 (RFC 5869) of `master`.
+
+    No attempt is in it, so that a party started again has the keys that its reservation names. Raises KeyRejected for a
+    master key of less than 32 bytes.
+    """
+    if len(master) < _LENGTH:
+        raise KeyRejected(f"a master key has at least {_LENGTH} bytes")
+    info = canonical.encode(["job keys", uid, party])
+    raw = HKDF(algorithm=hashes.SHA256(), length=2 * _LENGTH, salt=None, info=info).derive(master)
+    sign = Ed25519PrivateKey.from_private_bytes(raw[:_LENGTH])
+    return JobKeys(sign, X25519PrivateKey.from_private_bytes(raw[_LENGTH:]))
+
+
 def create(path: Path) -> JobKeys:
     """The keys in `path`, made there (mode 0600, synced) if the file is absent."""
     keys = JobKeys(Ed25519PrivateKey.generate(), X25519PrivateKey.generate())
-    document = {"sign": _encode(keys.sign.private_bytes_raw()), "seal": _encode(keys.seal.private_bytes_raw())}
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
-        json.dump(document, file)
+        file.write(keys.document())
         file.flush()
         os.fsync(file.fileno())
     try:

@@ -1,0 +1,1 @@
+"""What a job needs before anything of it is reserved: the same for `ringfence run` and for the operator."""
