@@ -45,7 +45,7 @@ def refusal(path: str, args: dict[str, object], code: bytes | None) -> str:
 
 def test_a_built_in_task_is_made_with_its_arguments() -> None:
     task = load_task("ringfence.tasks:TabularClassifier", {"hidden": [3]})
-    assert isinstance(task, TabularClassifier) and task.hidden == [3]
+    assert isinstance(task, TabularClassifier) and task.widths.hidden == (3,)
 
 
 def test_a_task_of_ones_own_may_import_its_neighbours(pack) -> None:

@@ -251,10 +251,6 @@ def test_predictions_that_are_not_one_number_a_record(predict, expected: str) ->
     assert expected in fault(changed(predict=predict))
 
 
-def test_a_faulty_score_is_named_as_such() -> None:
-    assert "score has shape [16, 1]" in fault(changed(score=lambda s, m, b: m(b["x"])))
-
-
 def test_records_mixed_behind_a_head_that_starts_at_zero_are_found() -> None:
     class Hidden(Fine):
         def model(self, schema):

@@ -81,9 +81,8 @@ def test_the_built_in_task_takes_every_kind_of_binary_target(columns: str) -> No
 @pytest.mark.parametrize(
     ("target", "expected"),
     [
-        ("", "needs a target of two classes, but none is declared"),
+        ("", "needs a target of two classes or more, but none is declared"),
         (", {name: y, type: number, minimum: 0, maximum: 5, role: target}", "but 'y' is number"),
-        (", {name: y, type: category, values: [a, b, c], role: target}", "but 'y' is category"),
     ],
 )
 def test_the_built_in_task_refuses_other_targets(target: str, expected: str) -> None:
@@ -123,5 +122,5 @@ def test_plain_gradient_descent_learns_a_plain_rule() -> None:
         optimizer.zero_grad()
         task.loss(model, data).mean().backward()
         optimizer.step()
-    right = (task.score(model, data) > 0) == (data["target"] > 0)
+    right = (task.predict(model, data) > 0) == (data["target"] > 0)
     assert right.float().mean() > 0.95

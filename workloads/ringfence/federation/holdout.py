@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from ringfence.acceptance.accepted import Acceptance
-from ringfence.errors import InvalidManifest, TermsRefused
-from ringfence.federation.evaluate import evaluate
+from ringfence.errors import TermsRefused
+from ringfence.federation.evaluate import check_metrics, evaluate
 from ringfence.schema import DatasetSchema, check_same
 from ringfence.shards.manifest import read_manifest
 from ringfence.shards.open import open_dataset
@@ -28,7 +28,7 @@ class Holdout:
     rows: pa.Table
     schema: DatasetSchema
     metrics: tuple[str, ...]
-    target: NDArray[np.float32]
+    target: NDArray[np.float32] | None
     _data: dict[str, torch.Tensor] | None = None
 
     def score(self, task: Task, model: FlatModel) -> dict[str, str]:
@@ -38,13 +38,13 @@ class Holdout:
         before = model.module.training
         model.module.eval()
         try:
-            return evaluate(task, model.module, self._data, self.target, list(self.metrics))
+            return evaluate(task, model.module, self._data, self.target, self.metrics)
         finally:
             model.module.train(before)
 
 
 def open_holdout(acceptance: Acceptance, stores: Stores) -> Holdout | None:
-    """The job's hold-out, or None. Raises TermsRefused for one that is not public, SchemaMismatch, InvalidManifest."""
+    """The job's hold-out, or None. Raises TermsRefused for one that is not public, SchemaMismatch, InvalidInput."""
     wanted = acceptance.job.spec.evaluation
     if wanted is None:
         return None
@@ -58,7 +58,7 @@ def open_holdout(acceptance: Acceptance, stores: Stores) -> Holdout | None:
         )
     first = acceptance.participants[0]
     check_same({first.silo: first.manifest.schema_, "evaluation": manifest.schema_})
-    if manifest.schema_.target_column is None:
-        raise InvalidManifest("the hold-out's schema declares no target", where="spec.evaluation.dataset")
+    check_metrics(wanted.metrics, manifest.schema_)
     rows = open_dataset(store, manifest, None)
-    return Holdout(rows, manifest.schema_, wanted.metrics, manifest.schema_.target(rows))
+    target = manifest.schema_.target(rows) if manifest.schema_.target_column else None
+    return Holdout(rows, manifest.schema_, wanted.metrics, target)

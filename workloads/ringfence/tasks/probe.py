@@ -41,7 +41,8 @@ def probe(task: Task, schema: DatasetSchema, *, seed: int = 0) -> ProbeResult:
         model = build_model(task, schema)
         batch = check_encoding(task, as_batch(synthetic_rows(schema, RECORDS, seed)), schema)
         others = check_encoding(task, as_batch(synthetic_rows(schema, RECORDS, seed + 1)), schema)
-        check_predictions(task, model, batch)
+        target = schema.target_column
+        check_predictions(task, model, batch, len(target.classes) if target else 0)
         losses = check_loss(task, model, batch)
         check_gradients(model, losses, name_of(task))
         check_independence(task, model, batch, others)

@@ -34,15 +34,14 @@ def check_encoding(task: Task, rows: pa.RecordBatch, schema: DatasetSchema) -> d
     return whole
 
 
-def check_predictions(task: Task, model: nn.Module, batch: Batch) -> None:
-    """`predict` and `score` are finite and [B]."""
+def check_predictions(task: Task, model: nn.Module, batch: Batch, classes: int = 0) -> None:
+    """`predict` is finite and [B], or [B, K] for a target of K = `classes` > 2 classes."""
     was_training = model.training
     model.eval()
-    with torch.no_grad():
-        for step, function in (("predict", task.predict), ("score", task.score)):
-            with task_step(step, name_of(task), show_text=True):
-                values = function(model, batch)
-            _check_by_record(step, values, _records(batch), name_of(task))
+    with torch.no_grad(), task_step("predict", name_of(task), show_text=True):
+        values = task.predict(model, batch)
+    by_class = isinstance(values, Tensor) and classes > 2 and list(values.shape) == [_records(batch), classes]
+    _check_by_record("predict", values[:, 0] if by_class else values, _records(batch), name_of(task))
     model.train(was_training)
 
 

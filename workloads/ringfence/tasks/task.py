@@ -40,12 +40,11 @@ class Task(ABC):
 
     @abstractmethod
     def predict(self, model: nn.Module, batch: Batch) -> Tensor:
-        """[B]: one number a record; for a binary target its logit (above zero: class 1 is the likelier)."""
+        """[B]: one number a record: the logit of class 1 for two classes, else a number in the target's unit.
+
+        For a target of K > 2 classes [B, K]: one logit a class, in the order of `target_column.classes`.
+        """
 
     @abstractmethod
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         """[B]: one value a record, as `reduction="none"` gives it."""
-
-    def score(self, model: nn.Module, batch: Batch) -> Tensor:
-        """[B]: what metrics rank and compare with zero; by default `predict`."""
-        return self.predict(model, batch)
