@@ -35,7 +35,8 @@ def _block(column: Column) -> str:
 
 def _remarks(column: Column) -> list[str]:
     if column.role == "ignore":
-        return ["never sealed: constant, a date, free text, or an identifier; derive a number or a category from it"]
+        what = "constant, a date, free text, or an identifier of people or records"
+        return [f"never sealed: {what}; derive a number or a category from it"]
     remarks = []
     if column.role == "target":
         remarks.append(

@@ -14,6 +14,7 @@ import pyarrow.types as kinds
 
 from ringfence.errors import InvalidInput
 from ringfence.quality.friendly import friendly_range
+from ringfence.quality.personal import personal_columns
 from ringfence.quality.reading import Read, read
 from ringfence.schema import Column, DatasetSchema
 from ringfence.schema.columns import CLIP, DROP, REFUSE
@@ -31,7 +32,8 @@ _TAILS = (0.005, 0.995)
 def propose_schema(table: pa.Table, *, target: str | None = None, unit: str | None = None) -> DatasetSchema:
     """A column for each column of the table; `target` and `unit` name those with these roles.
 
-    What cannot be used as it stands (dates, free text, identifiers, constants) gets the role ignore. Raises
+    What cannot be used as it stands (dates, free text, identifiers, constants, what looks like e-mail addresses and
+    other direct identifiers) gets the role ignore. Raises
     InvalidInput for an empty table, a name that is not a column, or when no feature is left.
     """
     if table.num_rows == 0:
@@ -40,8 +42,15 @@ def propose_schema(table: pa.Table, *, target: str | None = None, unit: str | No
         if name is not None and name not in table.column_names:
             remedy = hint(name, table.column_names)
             raise InvalidInput(f"the rows have no column {name!r} for the {role}", remedy=remedy)
+    personal = personal_columns(table)
     names = dict.fromkeys(name for name in table.column_names if name.strip() == name and name.isprintable() and name)
-    columns = [_column(name, table.column(table.column_names.index(name)), target, unit) for name in names]
+    roles = (target, unit)
+    columns = [
+        Column(name=name, role="ignore")
+        if name in personal and name not in roles
+        else _column(name, table.column(table.column_names.index(name)), *roles)
+        for name in names
+    ]
     if not any(column.role == "feature" for column in columns):
         raise InvalidInput(
             "no column can be used as a feature",

@@ -5,16 +5,20 @@ A tree of objects, lists, strings and integers that canonical JSON can hold; fig
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.quality.cleaning import Cleaned
 from ringfence.quality.duplicates import count_duplicates
+from ringfence.quality.figures import decimal_text
+from ringfence.quality.near import near_duplicates, outliers
+from ringfence.quality.personal import personal_columns
 from ringfence.schema import Column, DatasetSchema
 
+_BINS = 10
 _LISTED = 50  # values of a category that are counted by name
 
 
@@ -30,15 +34,12 @@ def report(before: pa.Table, cleaned: Cleaned, schema: DatasetSchema) -> dict[st
             "duplicates_dropped": cleaned.duplicates,
             "duplicates_left": 0 if schema.drop_exact_duplicates else count_duplicates(cleaned.table),
         },
+        "near_duplicates": near_duplicates(cleaned.table, schema.kept),
+        "looks_personal": personal_columns(cleaned.table),
         "not_sealed": sorted(name for name in set(before.column_names) if name not in sealed),
         "label": _label(cleaned.table, schema),
         "columns": {column.name: _column(cleaned, column) for column in schema.kept},
     }
-
-
-def decimal_text(value: float) -> str:
-    """Six significant digits, without an exponent."""
-    return format(Decimal(f"{value:.6g}").normalize() + 0, "f")
 
 
 def _label(table: pa.Table, schema: DatasetSchema) -> dict[str, Any] | None:
@@ -62,12 +63,18 @@ def _column(cleaned: Cleaned, column: Column) -> dict[str, Any]:
     }
     values = cleaned.table.column(column.name)
     if column.ranged:
-        return {**found, **_spread(values)}
+        return {**found, **_spread(values), "outliers": outliers(values), "histogram": _histogram(values, column)}
     if column.type == "identifier":
         return {**found, "distinct": pc.count_distinct(values).as_py()}
     by_value = _counts(values, column.classes)
     largest = sorted(by_value, key=lambda name: -by_value[name])[:_LISTED]
     return {**found, "counts": {name: by_value[name] for name in largest}}
+
+
+def _histogram(values: Any, column: Column) -> list[int]:
+    """Records in ten bins of equal width over the declared range."""
+    counts, _ = np.histogram(values.to_numpy(), bins=_BINS, range=column.bounds)
+    return [int(count) for count in counts]
 
 
 def _counts(values: Any, classes: tuple[str, ...]) -> dict[str, int]:
