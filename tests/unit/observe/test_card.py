@@ -52,6 +52,6 @@ def test_a_task_of_ones_own_claims_no_pipeline() -> None:
 
 def test_the_card_carries_the_statement() -> None:
     text = card(signed(), {"auc": "0.724518"})
-    assert "compose to at most epsilon 3.976 at delta 0.000002" in text
+    assert "that person has epsilon at most 1.649 at delta 0.000002" in text
     assert "| mercy | 9100 | 1.988 | 0.000001 | 1.802 | 2.305 | 8 |" in text
     assert "| openclinic (public) | 9100 | no guarantee |" in text

@@ -1,0 +1,1 @@
+"""Grafana dashboards as code: each one file, built with grafana-foundation-sdk and written as JSON into the chart."""
