@@ -7,38 +7,39 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "ledger"))
 
 from ledger_checker import check
-from ledger_samples import OWNER, SILO, WRITER, charge_of, new_ledger, reserve_of
+from ledger_samples import OWNER, SILO, WRITER, BucketStore, Memory, charge_of, new_ledger, reserve_of
 
-from ringfence.errors import LedgerError, ObjectNotFound, RingfenceError, StoreError
+from ringfence.errors import LedgerError, RingfenceError, StoreError
 from ringfence.privacy.ledger import Ledger, objects, operations
-from ringfence.store import ObjectInfo
 
 FAULTS = ["lost reply", "said taken", "conflict", "late", "lost"]
 JOBS = ["job-1", "job-2"]
+KEYS = {"o": OWNER, "w": WRITER}
+IDENTITIES = ["kube:u-1/mercy/patients", "kube:u-2/mercy/patients"]
 
 
-class LyingStore:
-    """A store in memory: atomic creates, but `faults` says what becomes of the next calls and of their answers."""
-
-    url = "file:///lying"
+class LyingStore(BucketStore):
+    """A versioned bucket in memory: atomic creates, but `faults` says what becomes of the next calls and answers."""
 
     def __init__(self):
-        self.objects = {}
+        super().__init__()
         self.faults = deque()
         self.late = []
 
     def get(self, key):
         self._transient("read fails")
-        if key not in self.objects:
-            raise ObjectNotFound("no such object", where=key)
-        return self.objects[key]
+        return super().get(key)
+
+    def original(self, key):
+        self._transient("read fails")
+        return super().original(key)
 
     def put_if_absent(self, key, data):
         fault = self.faults.popleft() if self.faults and self.faults[0] != "read fails" else ""
@@ -48,21 +49,10 @@ class LyingStore:
             self.late.append((key, data))
         if fault in ("late", "lost"):
             raise StoreError("timed out")
-        created = key not in self.objects
-        self.objects.setdefault(key, data)
+        created = super().put_if_absent(key, data)
         if fault == "lost reply":
             raise StoreError("connection reset")
         return created and fault != "said taken"
-
-    def list(self, prefix=""):
-        self._transient("read fails")
-        return [ObjectInfo(key, len(data)) for key, data in sorted(self.objects.items()) if key.startswith(prefix)]
-
-    def exists(self, key):
-        return key in self.objects
-
-    def delete(self, key):
-        self.objects.pop(key, None)
 
     def _transient(self, fault):
         if self.faults and self.faults[0] == fault:
@@ -80,9 +70,11 @@ class LedgerMachine(RuleBasedStateMachine):
         self.pin = first.entry0
         self.processes = [first, self.opened(), self.opened()]
         self.acknowledged = {}
+        self.memory = Memory()
+        self.checked = 0
 
-    def opened(self):
-        return Ledger.open(self.store, pin=self.pin)
+    def opened(self, **options):
+        return Ledger.open(self.store, pin=self.pin, **options)
 
     def attempt(self, process, operation):
         """Runs one operation; a refusal is fine, a crash of ours is not. What was acknowledged is written down."""
@@ -105,12 +97,12 @@ class LedgerMachine(RuleBasedStateMachine):
     def a_lost_put_arrives(self, which):
         if self.store.late:
             key, data = self.store.late.pop(which % len(self.store.late))
-            self.store.objects.setdefault(key, data)
+            BucketStore.put_if_absent(self.store, key, data)
 
     @rule(process=st.integers(0, 2))
     def a_process_crashes_and_starts_again(self, process):
         self.store.faults.clear()
-        self.processes[process] = self.opened()
+        self.processes[process] = self.opened(witness=self.memory)
 
     @rule(
         process=st.integers(0, 2),
@@ -136,27 +128,64 @@ class LedgerMachine(RuleBasedStateMachine):
     def close(self, process, job):
         self.attempt(process, lambda ledger: operations.close(ledger, WRITER, job=job, silo="mercy", reason="a test"))
 
-    @rule(process=st.integers(0, 2), epsilon=st.sampled_from(["1", "2", "3", "5"]))
-    def limit(self, process, epsilon):
+    @rule(process=st.integers(0, 2), job=st.sampled_from(JOBS))
+    def a_job_comes_back(self, process, job):
+        """It closes what it holds and asks for all its rounds again, as if none of them had been charged."""
+        self.close(process, job)
+        self.reserve(process, job, 1, 4, 1, ("s1",))
+
+    @rule(process=st.integers(0, 2), epsilon=st.sampled_from(["1", "2", "3", "5"]), by=st.sampled_from("ow"))
+    def limit(self, process, epsilon, by):
         def change(ledger):
-            operations.set_limit(ledger, OWNER, epsilon=Decimal(epsilon), reason="a test")
+            operations.set_limit(ledger, KEYS[by], epsilon=Decimal(epsilon), reason="a test")
 
         self.attempt(process, change)
+
+    @rule(process=st.integers(0, 2), by=st.sampled_from("ow"))
+    def snapshot(self, process, by):
+        self.attempt(process, lambda ledger: operations.snapshot(ledger, KEYS[by]))
+
+    @rule(process=st.integers(0, 2), whose=st.sampled_from(IDENTITIES), by=st.sampled_from("ow"))
+    def ownership(self, process, whose, by):
+        self.attempt(process, lambda ledger: operations.transfer(ledger, KEYS[by], whose))
+
+    @rule(which=st.integers(0, 60), data=st.sampled_from([None, b"garbage"]))
+    def somebody_deletes_or_overwrites(self, which, data):
+        """The bucket keeps every version, so neither changes the ledger."""
+        there = [key for key in self.store.history if key not in (objects.HINT, "ledger/0")]
+        self.store.put(there[which % len(there)], data)
+
+    @rule(data=st.sampled_from([None, b"garbage", b'{"snapshot":1}', b'{"snapshot":9}', b'{"snapshot":4000}']))
+    def somebody_changes_the_hint(self, data):
+        self.store.put(objects.HINT, data)
 
     @invariant()
     def the_objects_add_up(self):
         if not hasattr(self, "acknowledged"):
             return
-        entries = {int(key.partition("/")[2]): data for key, data in self.store.objects.items() if "ledger/" in key}
+        entries = {
+            int(key.partition("/")[2]): next(data for data in known if data is not None)
+            for key, known in self.store.history.items()
+            if "ledger/" in key and key != objects.HINT
+        }
         found = check(entries)
         faults, self.store.faults = self.store.faults, deque()
-        view = self.opened().view
+        view = self.opened(whole=True).view
+        if view.snapshots and view.head.index != self.checked:
+            self.checked = view.head.index
+            assert self.opened().view == view, "a believed snapshot of the owner says something else"
+            assert self.opened(witness=self.memory).view == view, "a remembered snapshot says something else"
         self.store.faults = faults
         for shard in ("s1", "s2"):
             assert list(view.spent(shard)) == found["spent"][shard]
             assert list(view.reserved(shard)) == found["held"][shard]
         by_round = {(*name, number): text for name, each in view.charged.items() for number, text in each.items()}
-        assert by_round == found["charges"]
+        assert by_round.items() <= found["charges"].items()
+        past = {
+            (*name, n) for name, one in view.past.items() for first, last in one.rounds for n in range(first, last + 1)
+        }
+        assert by_round.keys() | past == found["charges"].keys()
+        assert view.owner_identity == found["owner"]
         for index, digest in self.acknowledged.items():
             assert objects_hash(entries[index]) == digest, "an acknowledged entry was lost"
 
@@ -174,9 +203,10 @@ def test_whatever_happens_the_objects_add_up():
     run_state_machine_as_test(
         LedgerMachine,
         settings=settings(
-            max_examples=25,
+            max_examples=20,
             stateful_step_count=30,
             deadline=None,
             suppress_health_check=list(HealthCheck),
+            phases=[Phase.explicit, Phase.generate],
         ),
     )

@@ -39,7 +39,7 @@ def decode(data: bytes) -> Any:
     return value
 
 
-def digest(data: bytes) -> str:
+def digest(data: bytes | memoryview) -> str:
     """`sha256:<hex>` of the bytes."""
     return "sha256:" + hashlib.sha256(data).hexdigest()
 

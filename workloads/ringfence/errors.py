@@ -82,6 +82,12 @@ class PlanImpossible(InvalidInput):
     reason = "PlanImpossible"
 
 
+class MechanismNotAccounted(InvalidInput):
+    """No accountant here has a sound bound for the mechanism or its sampling, so no figure is given."""
+
+    reason = "MechanismNotAccounted"
+
+
 class StoreError(RingfenceError):
     """An object store cannot be read or written."""
 
@@ -188,6 +194,17 @@ class DeadlineExceeded(RingfenceError):
     """The job ran longer than `activeDeadlineSeconds`."""
 
     reason = "DeadlineExceeded"
+
+
+class ClusterError(RingfenceError):
+    """The Kubernetes API server refuses a request, or cannot be asked.
+
+    `status` is its HTTP status, 0 for no answer; `word` a more exact reason of the operator's, if there is one.
+    """
+
+    reason = "ClusterRefused"
+    status: int = 0
+    word: str = ""
 
 
 class WorkloadFailed(RingfenceError):

@@ -1,7 +1,8 @@
 """A second reading of a ledger that shares no code with the first: it knows objects, JSON, SHA-256 and Ed25519.
 
 `check` raises AssertionError unless the chain is whole, every signature holds, nothing was charged twice or outside an
-open reservation, and every reservation left some order within the limit in force.
+open reservation, every reservation left some order within the limit in force, only the owner raised a limit or took the
+ledger over, and every snapshot names what was spent so far.
 """
 
 import base64
@@ -23,7 +24,8 @@ def canonical(document):
 def check(objects):
     """`objects` is {index: bytes}. Returns what was spent and what is held, in all, by shard."""
     assert sorted(objects) == list(range(len(objects))), "a gap"
-    previous, limit, holders, charges = None, None, {}, {}
+    previous, limit, holders, charges, whose = None, None, {}, {}, None
+    owner = json.loads(objects[0])["key"]
     spent, held = (defaultdict(lambda: [0] * 16) for _ in range(2))
     for index in range(len(objects)):
         document = json.loads(objects[index])
@@ -36,7 +38,15 @@ def check(objects):
         body, name = document["body"], (document["body"].get("job"), document["body"].get("silo"))
         match document["kind"]:
             case "limit":
+                lower = limit is not None and all(a <= b for a, b in zip(body["limits"], limit, strict=True))
+                assert lower or document["key"] == owner, "raised by another than the owner"
                 limit = body["limits"]
+            case "owner":
+                assert whose is None or document["key"] == owner, "taken over by another than the owner"
+                whose = body["identity"]
+            case "snapshot":
+                for block in body["blocks"]:
+                    assert list(map(int, block["spent"].split())) == spent[block["name"]], "a false snapshot"
             case "reserve":
                 assert name not in holders, "two open reservations of one job"
                 holders[name] = (body, set(range(body["first"], body["first"] + body["rounds"])))
@@ -59,7 +69,7 @@ def check(objects):
                 reserved, left = holders.pop(name)
                 for shard in reserved["shards"]:
                     move(held[shard], reserved["cost"], -len(left))
-    return {"spent": spent, "held": held, "charges": charges}
+    return {"spent": spent, "held": held, "charges": charges, "owner": whose}
 
 
 def move(total, cost, times):

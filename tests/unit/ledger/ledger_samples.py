@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ringfence.errors import ObjectNotFound
 from ringfence.privacy.ledger import (
     Charge,
     Ledger,
@@ -18,7 +19,7 @@ from ringfence.privacy.ledger import (
 )
 from ringfence.privacy.orders import DEFAULT_ORDERS
 from ringfence.signing import public_name
-from ringfence.store import FolderStore
+from ringfence.store import FolderStore, ObjectInfo, ObjectVersion, Original
 
 DATASET = "ds-0123456789abcdef0123456789abcdef"
 SEAL_KEY = "x25519:" + "A" * 43
@@ -85,3 +86,67 @@ def folder(path):
 
 def reopen(ledger, **options):
     return Ledger.open(ledger.store, pin=ledger.entry0, **options)
+
+
+class BucketStore:
+    """A versioned bucket in memory, as S3 keeps one: a name that was deleted is free again, and nothing is lost."""
+
+    url = "s3://mercy/readmissions"
+
+    def __init__(self):
+        self.history = {}
+        self.reads = []
+
+    def get(self, key):
+        self.reads.append(key)
+        if self.newest(key) is None:
+            raise ObjectNotFound("no such object", where=f"{self.url}/{key}")
+        return self.newest(key)
+
+    def original(self, key):
+        self.reads.append(key)
+        known = self.history.get(key, [])
+        versions = [
+            ObjectVersion(f"v{n}", len(data or b""), deleted=data is None, when=f"2026-05-03T10:00:{n:02}", who="ann")
+            for n, data in enumerate(known)
+        ]
+        for number, first in enumerate(versions):
+            if not first.deleted:
+                return Original(known[number], tuple(version for version in versions if version is not first))
+        raise ObjectNotFound("no such object", where=f"{self.url}/{key}")
+
+    def put(self, key, data):
+        self.history.setdefault(key, []).append(data)
+
+    def put_if_absent(self, key, data):
+        if self.newest(key) is not None:
+            return False
+        self.put(key, data)
+        return True
+
+    def list(self, prefix=""):
+        there = sorted(key for key in self.history if key.startswith(prefix) and self.newest(key) is not None)
+        return [ObjectInfo(key, len(self.newest(key))) for key in there]
+
+    def exists(self, key):
+        return self.newest(key) is not None
+
+    def delete(self, key):
+        self.put(key, None)
+
+    def newest(self, key):
+        return self.history.get(key, [None])[-1]
+
+
+class Memory:
+    """A witness in memory."""
+
+    def __init__(self, head=None):
+        self.head = head
+
+    def remembered(self, _dataset):
+        return self.head
+
+    def remember(self, _dataset, head):
+        if self.head is None or self.head.index < head.index:
+            self.head = head

@@ -1,6 +1,7 @@
 """Appending under every reply a store can give."""
 
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from ledger_samples import (
     OWNER,
     SILO,
     WRITER,
+    BucketStore,
     charge_of,
     folder,
     new_ledger,
@@ -18,8 +20,8 @@ from ledger_samples import (
     reserve_of,
 )
 
-from ringfence.errors import BudgetExhausted, ConditionalWritesUnsupported, LedgerError, StoreError
-from ringfence.privacy.ledger import charge, close, objects, reserve
+from ringfence.errors import BudgetExhausted, ConditionalWritesUnsupported, LedgerError, ObjectNotFound, StoreError
+from ringfence.privacy.ledger import Ledger, charge, close, objects, reserve
 from ringfence.store import FolderStore
 
 
@@ -161,6 +163,30 @@ def test_a_race_without_conflict_appends_both(ledger):
     view = reopen(ledger).view
     assert view.head.index == 6
     assert [held.reserve.job for held in view.open_reservations()] == ["job-1", "job-2"]
+
+
+def test_a_gap_that_is_filled_while_it_is_looked_at_is_no_fork():
+    """The place after the head is seen empty; then another process fills it and the next, which we see."""
+    other = new_ledger(BucketStore())
+    reserve(other, WRITER, reserve_of(rounds=5))
+    filled = threading.Event()
+
+    class Filling(BucketStore):
+        def original(self, key):
+            if key == "ledger/5" and not filled.is_set():
+                for number in (1, 2):
+                    charge(other, SILO, charge_of(number=number))
+                filled.set()
+                raise ObjectNotFound("no such object", where=key)
+            if key == "ledger/6":
+                assert filled.wait(10)
+            return super().original(key)
+
+    mine = Filling()
+    mine.history = other.store.history
+    view = Ledger.open(mine, pin=other.entry0).view
+    assert view == other.view
+    assert view.head.index == 6
 
 
 def test_the_same_charge_by_two_processes_lands_once(ledger):

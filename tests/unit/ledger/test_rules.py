@@ -39,6 +39,7 @@ from ringfence.privacy.ledger import (
     reserve,
     reserve_all,
     set_limit,
+    transfer,
 )
 from ringfence.privacy.orders import scale
 from ringfence.signing import public_name
@@ -214,7 +215,11 @@ def test_nothing_is_reserved_before_the_first_limit(tmp_path):
 
 
 def test_only_the_owner_sets_limits_writers_and_shards(ledger):
-    refused(lambda: set_limit(ledger, WRITER, epsilon=Decimal(4)), "a limit must be signed by the owner")
+    refused(
+        lambda: set_limit(ledger, WRITER, epsilon=Decimal(9), reason="more"),
+        "a limit that is not lower than before must be signed by the owner",
+    )
+    refused(lambda: set_limit(ledger, STRANGER, epsilon=Decimal(4)), "neither the owner nor a writer")
     refused(lambda: add_writer(ledger, WRITER, public_name(SECOND), ""), "a new writer must be signed by the owner")
     refused(lambda: add_shards(ledger, WRITER, [ShardEntry("s3", None)]), "new shards must be signed by the owner")
     refused(lambda: ledger.append(Noop(None, None), WRITER), "a noop must be signed by the owner")
@@ -281,7 +286,7 @@ def test_limits_are_computed_again(ledger):
         ({"delta": "0"}, "delta must lie between 0 and 1"),
         ({"delta": "1"}, "delta must lie between 0 and 1"),
         ({"delta": "0.0000001"}, "the deltas of the orders add up to more than delta"),
-        ({"accountant": "pld"}, "accountant 'pld' is not rdp"),
+        ({"accountant": "pld"}, "accountant 'pld' is neither rdp nor gdp"),
         ({"limits": (-1,) * 16}, "limits must hold integers"),
     ],
 )
@@ -296,7 +301,11 @@ def test_the_first_claim_is_anyones_who_may_write_and_a_transfer_is_the_owners(l
     refused(
         lambda: claim(ledger, WRITER, second), f"the ledger belongs to {first}, and {second} claims it", LedgerOwned
     )
-    claim(ledger, OWNER, second)
+    refused(lambda: claim(ledger, OWNER, second), "its owner may transfer it", LedgerOwned)
+    refused(lambda: transfer(ledger, WRITER, second), f"the ledger belongs to {first}", LedgerOwned)
+    transfer(ledger, OWNER, second)
+    head = ledger.view.head
+    assert claim(ledger, WRITER, second) == head, "a budget that is made again adopts its ledger"
     assert ledger.view.owner_identity == second
     refused(lambda: claim(ledger, WRITER, "someone"), "identity 'someone' is malformed", InvalidInput)
 

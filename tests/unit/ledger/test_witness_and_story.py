@@ -10,8 +10,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from ledger_samples import DATASET, OWNER, SILO, WRITER, charge_of, digest, folder, new_ledger, reopen, reserve_of
 
-from ringfence.errors import InvalidInput, StoreError
-from ringfence.privacy.ledger import FileWitness, Head, charge, claim, close, reserve, set_limit, story
+from ringfence.errors import InvalidInput, LedgerRolledBack, StoreError
+from ringfence.privacy.ledger import FileWitness, Head, Ledger, charge, claim, close, reserve, set_limit, story
 
 
 def test_a_witness_remembers_the_furthest_head_across_processes(tmp_path):
@@ -59,13 +59,14 @@ def test_the_ledger_reads_as_a_story(tmp_path):
     set_limit(ledger, OWNER, epsilon=Decimal(4))
     set_limit(ledger, OWNER, epsilon=Decimal(5), reason="ethics board")
     rows = story(ledger)
+    job = "job name-of-job-1 (job-1) of research"
     assert [(row.index, row.kind, row.who, row.what) for row in rows] == [
         (0, "open", "owner", f"opens the ledger of dataset {DATASET}, unit Record"),
-        (1, "writer", "owner", "lets operator reserve and close"),
+        (1, "writer", "owner", "lets operator reserve, close and lower the limit"),
         (2, "shards", "owner", "registers 2 shards of new records and 0 that inherit"),
-        (3, "limit", "owner", "sets the limit: epsilon 8 at delta 0.000001"),
+        (3, "limit", "owner", "sets the limit: epsilon 8 at delta 0.000001, by rdp"),
         (4, "owner", "operator", "budget kube:u-1/mercy/patients spends from this ledger"),
-        (5, "reserve", "operator", "reserves rounds 1 to 3 for job name-of-job-1 (job-1), silo mercy"),
+        (5, "reserve", "operator", f"reserves rounds 1 to 3 for {job}, silo mercy"),
         (6, "charge", "silo mercy", f"charges round 1 of job job-1, before {digest('update')[:15]}... leaves"),
         (7, "close", "operator", "closes job job-1: 2 rounds given back (quorum lost)"),
         (8, "limit", "owner", "lowers the limit from epsilon 8 to 4"),
@@ -87,3 +88,29 @@ def test_a_head_that_another_process_remembers_meanwhile_is_no_rollback(tmp_path
 
     ledger = reopen(other, witness=Meanwhile(tmp_path / "state"))
     assert ledger.view.head == other.view.head
+
+
+class Slow(FileWitness):
+    """Its process is slow between asking and telling it: another remembers its own head meanwhile."""
+
+    def remember(self, dataset, head):
+        type(self).meanwhile()
+        super().remember(dataset, head)
+
+
+def test_of_two_that_append_at_one_place_of_a_restored_ledger_one_is_refused(tmp_path):
+    first = new_ledger(folder(tmp_path / "bucket"))
+    reserve(first, WRITER, reserve_of(rounds=5))
+    end = first.view.head.index
+    Slow.meanwhile = lambda: None
+    late = Ledger.open(folder(tmp_path / "bucket"), pin=first.entry0, witness=Slow(tmp_path / "heads"))
+
+    def restored_and_charged_by_another():
+        Slow.meanwhile = lambda: None
+        (tmp_path / f"bucket/ledger/{end + 1}").unlink()
+        other = Ledger.open(folder(tmp_path / "bucket"), pin=first.entry0, witness=FileWitness(tmp_path / "heads"))
+        charge(other, SILO, charge_of(number=1, bytes_="other bytes"))
+
+    Slow.meanwhile = restored_and_charged_by_another
+    with pytest.raises(LedgerRolledBack, match=f"entry {end + 1} differs from what was seen before"):
+        charge(late, SILO, charge_of(number=1))

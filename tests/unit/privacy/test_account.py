@@ -9,10 +9,11 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from ringfence.errors import InvalidInput, PlanImpossible
-from ringfence.privacy.account import epsilons, noise_for, unamplified
+from ringfence.errors import InvalidInput
+from ringfence.privacy.account import epsilons, unamplified
 from ringfence.privacy.events import PoissonSampledGaussian
 from ringfence.privacy.orders import DEFAULT_ORDERS, epsilon_of
+from ringfence.privacy.unsampled import Gaussian
 
 MNIST = PoissonSampledGaussian("1.1", Fraction(256, 60000), 14062)
 DELTA = Decimal("1e-5")
@@ -69,17 +70,11 @@ def test_opacus_value() -> None:
 
 def test_noise_of_one_gaussian() -> None:
     # dp_accounting's RDP tests: one Gaussian for (1, 1e-6): 4.530877117; closed forms for (1, 1e-5) and (8, 1e-5).
-    assert noise_for(Decimal(1), Decimal("1e-6"), Fraction(1), 1)["rdp"] == pytest.approx(4.530877117, rel=2e-5)
-    assert noise_for(Decimal(1), DELTA, Fraction(1), 1)["pld"] == pytest.approx(3.730632, rel=2e-5)
-    assert noise_for(Decimal(8), DELTA, Fraction(1), 1)["pld"] == pytest.approx(0.600229, rel=2e-5)
-
-
-def test_noise_reaches_its_epsilon_and_never_exceeds_it() -> None:
-    asked = Decimal("1.5")
-    rate, steps = Fraction(1, 2), 10
-    for name, noise in noise_for(asked, DELTA, rate, steps).items():
-        reached = epsilons(PoissonSampledGaussian(Decimal(noise), rate, steps), DELTA)[name]
-        assert 1.5 * 0.9999 < reached <= 1.5
+    assert epsilons(Gaussian("4.530877117", 1), Decimal("1e-6"))["rdp"] == pytest.approx(1, rel=2e-5)
+    for noise, epsilon in (("3.730632", 1), ("0.600229", 8)):
+        found = epsilons(Gaussian(noise, 1), DELTA)
+        assert found["pld"] == pytest.approx(epsilon, rel=2e-5)
+        assert found["gdp"] == pytest.approx(epsilon, rel=1e-6)
 
 
 def test_what_the_assumption_costs() -> None:
@@ -126,8 +121,3 @@ def test_beyond_the_reach_of_pld_only_rdp_answers() -> None:
         InvalidInput, match="no accountant covers 1000000000 sampled steps under replace-one; take at most"
     ):
         epsilons(event, DELTA, "replace-one")
-
-
-def test_an_unreachable_epsilon_says_what_to_change() -> None:
-    with pytest.raises(PlanImpossible, match=r"reaches epsilon 0.0001 at this delta; take fewer steps, a smaller"):
-        noise_for(Decimal("0.0001"), Decimal("1e-12"), Fraction(1), 10_000_000)

@@ -15,7 +15,7 @@ from ringfence.errors import BudgetExhausted, CodeNotApproved, LedgerError, Plan
 from ringfence.privacy.admission import check_consumer, check_terms, headroom, require_room
 from ringfence.privacy.events import PoissonSampledGaussian
 from ringfence.privacy.ledger.entries import Limit, Reserve
-from ringfence.privacy.ledger.view import Block, Head, LedgerView, Reservation
+from ringfence.privacy.ledger.view import Block, Head, LedgerView, Reservation, Share
 from ringfence.privacy.orders import DEFAULT_ORDERS, add, limits, scale, split_delta, zero
 from ringfence.privacy.planner import Plan, job_epsilon
 from ringfence.signing import public_name
@@ -59,14 +59,17 @@ def view(epsilon: str = "8", held: Sequence[Reservation] = (), **blocks: Block) 
         "",
         limits(Decimal(epsilon), DELTAS, DEFAULT_ORDERS),
     )
-    total = zero(DEFAULT_ORDERS)
+    nothing = zero(DEFAULT_ORDERS)
+    total, shares = nothing, dict[str, Share]()
     for one in held:
         total = add(total, add(one.spent, one.held))
+        before = shares.get(one.reserve.consumer, Share(nothing, nothing))
+        shares[one.reserve.consumer] = Share(add(before.spent, one.spent), add(before.reserved, one.held))
     first = Block(spent=total, reserved=zero(DEFAULT_ORDERS))
     return LedgerView(
         dataset="ds-1", unit="Record", owner_key=KEY, head=Head(0, "sha256:" + "0" * 64), limit=limit,
         blocks={"s1": first, **blocks}, members=frozenset({"s1", *blocks}),
-        reservations={(one.reserve.job, "a"): one for one in held},
+        reservations={(one.reserve.job, "a"): one for one in held}, shares=shares,
     )  # fmt: skip
 
 

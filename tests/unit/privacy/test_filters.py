@@ -1,4 +1,4 @@
-"""The Renyi filter on integers: what it admits stays within some order's limit, and PrivateKube's counts are beaten."""
+"""The filters on integers: what they admit stays within some order's limit, and PrivateKube's counts are beaten."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from fractions import Fraction
 import pytest
 
 from ringfence.errors import InvalidInput
+from ringfence.privacy.account import gdp_epsilon, pld_epsilon
 from ringfence.privacy.events import PoissonSampledGaussian
 from ringfence.privacy.filters import admits, uses_left
-from ringfence.privacy.orders import DEFAULT_ORDERS, fullest_order, limits, split_delta, zero
+from ringfence.privacy.orders import DEFAULT_ORDERS, GDP_ORDERS, fullest_order, limits, split_delta, zero
+from ringfence.privacy.unsampled import Gaussian
 
 
 def test_one_order_within_its_limit_is_enough_and_none_is_not() -> None:
@@ -63,3 +65,31 @@ def test_one_budget_admits_more_jobs_than_the_2017_rule(
     assert uses_left(none, cost, whole) == undivided
     parts = split_delta(delta, DEFAULT_ORDERS, fullest_order(cost, epsilon, delta, DEFAULT_ORDERS))
     assert uses_left(none, cost, limits(epsilon, parts, DEFAULT_ORDERS)) == split
+
+
+def test_the_gdp_filter_admits_1190_gaussians_and_the_exact_composition_allows_no_more() -> None:
+    # PrivateKube's rule admits 955 of sigma 20 under (10, 1e-7), the Renyi filter 1060.
+    epsilon, delta = Decimal(10), Decimal("1e-7")
+    cost, most = Gaussian("20", 1).cost(GDP_ORDERS), limits(epsilon, (delta,), GDP_ORDERS)
+    assert uses_left((0,), cost, most) == 1190
+    assert gdp_epsilon(Gaussian("20", 1190), delta) <= 10 < gdp_epsilon(Gaussian("20", 1191), delta)
+
+
+def test_what_the_renyi_filter_admits_composes_to_less_than_the_limit() -> None:
+    # The exact composition of 73 FL jobs (100 of 10,000 clients, sigma 1, 200 rounds) by the privacy loss distribution:
+    # below 10, and so would 82 be, which no filter known may admit.
+    delta = Decimal("1e-7")
+    admitted = PoissonSampledGaussian("1", Fraction(1, 100), 200 * 73)
+    assert pld_epsilon(admitted, delta, width=1e-3) < 10
+    assert gdp_epsilon(Gaussian("20", 1060), delta) < 10
+
+
+def test_different_gaussians_of_a_full_ledger_compose_to_its_limit_and_no_more() -> None:
+    delta, most = Decimal("1e-7"), limits(Decimal(10), (Decimal("1e-7"),), GDP_ORDERS)
+    spent, exact = (0,), Fraction(0)
+    for sigma in [Fraction(n, 7) for n in range(7, 200)] * 3:
+        cost = Gaussian(str(float(sigma)), 1).cost(GDP_ORDERS)
+        if admits(spent, cost, most):
+            spent, exact = (spent[0] + cost[0],), exact + 1 / Fraction(str(float(sigma))) ** 2
+    noise = str(float(1 / exact) ** 0.5)
+    assert 9.999 < gdp_epsilon(Gaussian(noise, 1), delta) <= 10

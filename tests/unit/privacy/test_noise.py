@@ -13,6 +13,7 @@ from scipy import stats
 
 from ringfence.errors import InvalidInput, WorkloadFailed
 from ringfence.privacy.noise import NoiseSource, grid
+from ringfence.privacy.normals import PAIRS, Normals
 
 N = 200_000
 
@@ -32,14 +33,47 @@ def test_moments_are_those_of_a_normal() -> None:
 
 def test_the_law_is_normal_in_both_halves_of_every_pair() -> None:
     noise = NoiseSource().gaussian(N, 0.3)
-    half = 1 << 14
-    for part in (noise, noise[:half], noise[half : 2 * half]):
+    for part in (noise, noise[::2], noise[1::2]):
         assert stats.kstest(part, "norm", args=(0, 0.3)).pvalue > 1e-9
+
+
+def test_every_256th_of_the_mass_holds_its_share() -> None:
+    noise = NoiseSource().gaussian(N, 1.0)
+    held, _ = np.histogram(noise, stats.norm.ppf(np.linspace(0, 1, 257)))
+    assert stats.chisquare(held).pvalue > 1e-9
+
+
+def test_the_tail_is_that_of_a_normal() -> None:
+    noise = np.abs(NoiseSource().gaussian(1 << 20, 1.0))
+    for sigmas in (3.0, 4.0):
+        low, high = stats.binom.ppf([5e-10, 1 - 5e-10], len(noise), 2 * stats.norm.sf(sigmas))
+        assert low <= np.count_nonzero(noise > sigmas) <= high
+
+
+def test_directions_are_those_of_the_angle_far_below_the_grid() -> None:
+    words = np.concatenate(
+        [np.array([0, 1, 2**52 - 1, 2**52, 2**63, 2**64 - 1], dtype=np.uint64), NoiseSource()._words(2000)]
+    )
+    length = np.full(len(words), 1 << 63, dtype=np.uint64)  # u1 = 1/2
+    found = Normals()(np.concatenate([length, words]), 1.0) / (2 * np.log(2)) ** 0.5
+    angle = words.astype(np.longdouble) / np.longdouble(2) ** 64 * 2 * np.longdouble("3.14159265358979323846264")
+    assert np.abs(found[::2] - np.cos(angle)).max() < 2e-14
+    assert np.abs(found[1::2] - np.sin(angle)).max() < 2e-14
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_noise_in_place_is_computed_in_float64_and_cast_at_the_end(dtype: type) -> None:
+    vector = np.full(100_001, 5.0, dtype=dtype)
+    NoiseSource().add_in_place(vector, 1.0)
+    assert vector.dtype == dtype
+    low, high = stats.chi2.ppf([5e-10, 1 - 5e-10], len(vector))
+    assert low < float(((vector - 5.0) ** 2).sum()) < high
+    assert np.unique(vector).size > 0.9 * len(vector)
 
 
 def test_cosine_and_sine_halves_are_independent() -> None:
     noise = NoiseSource().gaussian(2 << 14, 1.0)
-    first, second = noise[: 1 << 14], noise[1 << 14 :]
+    first, second = noise[::2], noise[1::2]
     assert abs(np.corrcoef(first, second)[0, 1]) < 6.5 / len(first) ** 0.5
     assert abs(np.corrcoef(first**2, second**2)[0, 1]) < 6.5 / len(first) ** 0.5
 
@@ -83,7 +117,7 @@ def test_adding_noise_keeps_shape_mean_and_the_input() -> None:
     assert np.all(values == 7.0)
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, 3, (1 << 15) - 1, 1 << 15, (1 << 15) + 1])
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 2 * PAIRS - 1, 2 * PAIRS, 2 * PAIRS + 1])
 def test_lengths_at_and_around_a_block(n: int) -> None:
     noise = NoiseSource().gaussian(n, 1.0)
     assert noise.shape == (n,)
@@ -152,25 +186,50 @@ def test_inclusion_is_even_over_places_and_independent_between_neighbours() -> N
 
 
 class Constant(NoiseSource):
-    """The same source with a stream of one word: the ends of the range, which chance never shows."""
+    """The same source with a stream of one 16-bit word: the ends of the range, which chance never shows."""
 
     __slots__ = ("word",)
 
-    def _words(self, count: int) -> np.ndarray:
-        return np.full(count, self.word, dtype=np.uint64)
+    def _bytes(self, count: int) -> np.ndarray:
+        return np.full(count // 2, self.word, dtype="<u2").view(np.uint8)
 
 
-def test_the_ends_of_the_uniforms_give_finite_noise_and_exact_comparisons() -> None:
+def constant(word: int) -> NoiseSource:
     source = Constant()
-    source.word = 0
-    assert float(source.gaussian(2, 1.0)[0]) == pytest.approx((2 * 53 * np.log(2)) ** 0.5)
-    assert source.bernoulli_indices(4, Fraction(0)).size == 0
-    assert source.bernoulli_indices(4, Fraction(1, 2**64)).size == 4
-    source.word = 2**64 - 1
-    assert not np.any(source.gaussian(2, 1.0))
-    assert source.bernoulli_indices(4, Fraction(2**64 - 1, 2**64)).size == 0
-    source.word = 2**63
-    assert source.bernoulli_indices(4, Fraction(1, 2)).size == 0
+    source.word = word
+    return source
+
+
+def test_the_ends_of_the_uniforms_give_finite_noise() -> None:
+    assert not np.any(constant(0).gaussian(2, 1.0))
+    assert float(constant(0xFFFF).gaussian(2, 1.0)[0]) == pytest.approx((2 * 52 * np.log(2)) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    ("word", "threshold", "drawn"),
+    [
+        (0, 0, False),
+        (0, 1, True),
+        (0x0001, 0x0001_0001_0001_0001, False),
+        (0x0001, 0x0001_0001_0001_0002, True),
+        (0x8000, 1 << 63, False),
+        (0x8000, 0x8000_8000_8000_8000, False),
+        (0x8000, 0x8000_8000_8000_8001, True),
+        (0xFFFF, 2**64 - 1, False),
+        (0xFFFE, 2**64 - 1, True),
+    ],
+)
+def test_a_record_is_drawn_exactly_when_its_64_bits_are_below_the_threshold(
+    word: int, threshold: int, drawn: bool
+) -> None:
+    assert constant(word).bernoulli_indices(4, Fraction(threshold, 2**64)).size == 4 * drawn
+
+
+def test_a_rate_that_only_the_tie_break_decides_is_kept() -> None:
+    # Below 2**-16 every record drawn is one whose first 16 bits tie: all of them would be four times too many.
+    n = 1 << 23
+    low, high = stats.binom.ppf([5e-10, 1 - 5e-10], n, 2.0**-18)
+    assert low <= len(NoiseSource().bernoulli_indices(n, Fraction(1, 2**18))) <= high
 
 
 def test_nobody_and_everybody() -> None:

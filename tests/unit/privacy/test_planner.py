@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
@@ -9,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from ringfence.errors import LedgerTampered, PlanImpossible
+from ringfence.errors import LedgerTampered, MechanismNotAccounted, PlanImpossible
 from ringfence.privacy.events import PoissonSampledGaussian
-from ringfence.privacy.orders import DEFAULT_ORDERS, gaussian_order, scale, split_delta
+from ringfence.privacy.orders import DEFAULT_ORDERS, GDP_ORDERS, MICRO, gaussian_order, scale, split_delta
 from ringfence.privacy.planner import DatasetFacts, Plan, plan, verify_plan
 from ringfence.spec.job import FederatedJob
 
@@ -23,13 +24,17 @@ def job(**changed: Any) -> FederatedJob:
     asked = {"epsilon": "2", "delta": "1e-6", "batch": 1024, "rounds": 20, "epochs": "1"} | changed
     spec = {
         "task": {"class": "ringfence.tasks:TabularClassifier"},
-        "silos": [{"name": "a", "budgetRef": {"namespace": "mercy", "name": "patients"}}],
+        "silos": [
+            {"name": f"a{n}", "budgetRef": {"namespace": "mercy", "name": f"patients{n}"}}
+            for n in range(asked.get("silos", 1))
+        ],
         "rounds": asked["rounds"],
         "local": {
             "epochs": asked["epochs"],
             "batchSize": asked["batch"],
             "optimizer": {"name": "sgd", "learningRate": "0.1"},
-        },
+        }
+        | ({"usersPerRound": asked["users"]} if "users" in asked else {}),
         "strategy": {"name": "fedavg"},
         "privacy": {"epsilon": asked["epsilon"], "delta": asked["delta"], "maxGradNorm": "1.5"},
         "output": "file:///models",
@@ -100,7 +105,9 @@ def test_the_fraction_of_the_record_is_reduced_or_not_and_costs_the_same(planned
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"mechanism": "laplace"}, "mechanism is 'laplace', not 'poisson-gaussian'"),
+        ({"mechanism": "laplace"}, "mechanism is 'laplace', not 'poisson-gaussian' or 'gaussian'"),
+        ({"mechanism": "gaussian"}, "mechanism is 'gaussian', and it samples 1024/110000"),
+        ({"noise_multiplier": "0"}, "the reservation's plan is malformed"),
         ({"noise_multiplier": "NaN"}, "the reservation's plan is malformed"),
         ({"noise_multiplier": "0.5"}, "cost is not what its plan costs, first at order 1.5"),
         ({"sampling_rate": "0.01"}, "sampling rate is not written as batch/records"),
@@ -136,7 +143,10 @@ def test_a_silo_refuses_a_cost_one_unit_too_small_at_one_order(planned: Plan) ->
         ({"delta": "1e-5"}, 100_000, "Record", "privacy.delta 1e-5 is at least 1 / 100000 records"),
         ({"epochs": "0.001"}, 110_000, "Record", "local.epochs 0.001 of 110000 records in batches of 1024 round to no"),
         ({"epochs": "0.001"}, 110_000, "Record", "no step; take a smaller local.batchSize or more local.epochs"),
-        ({}, 110_000, "User:patient", "its unit is User:patient and this release trains by record only; seal a copy"),
+        ({}, 110_000, "User:patient", "its unit is User and the job does not say how many users take part in a round"),
+        ({"users": 900}, 800, "User", "local.usersPerRound 900 is more than its 800 users; set local.usersPerRound to"),
+        ({"users": 9, "delta": "1e-2"}, 800, "User", "privacy.delta 1e-2 is at least 1 / 800 users: publishing all"),
+        ({"delta": "1e-12"}, 1, "Silos", "its unit 'Silos' is not one of Record, User, Silo"),
         ({}, 0, "Record", "it has no training records"),
         ({"epsilon": "0.01"}, 110_000, "Record", "no noise multiplier up to 10000 reaches privacy.epsilon 0.01"),
         ({"epsilon": "0.01"}, 110_000, "Record", "at delta 1e-6: the least on this ledger's orders is 0.0"),
@@ -151,6 +161,52 @@ def test_an_impossible_plan_says_why_and_what_to_change(
     assert said in str(refused.value)
     assert str(refused.value).startswith("dataset ds-1 (file:///mercy): ")
     assert refused.value.exit_code == 2
+
+
+def test_a_round_of_users_is_one_release_of_a_poisson_sample() -> None:
+    found = plan(job(users=100, batch=100_000), facts(5000, "User:patient"))
+    assert (found.mechanism, found.record().sampling_rate, found.steps_per_round) == ("poisson-gaussian", "100/5000", 1)
+    assert found.cost == PoissonSampledGaussian(found.noise_multiplier, Fraction(1, 50), 1).cost(DEFAULT_ORDERS)
+    verify_plan(found.record(), found.cost, DEFAULT_ORDERS)
+
+
+def test_a_silo_takes_part_in_every_round_whatever_its_batches_are() -> None:
+    found = plan(job(epochs="0.001"), facts(1, "Silo"))
+    assert (found.mechanism, found.record().sampling_rate, found.steps_per_round) == ("gaussian", "1/1", 1)
+    verify_plan(found.record(), found.cost, DEFAULT_ORDERS)
+
+
+def test_delta_of_a_silo_level_job_is_below_one_over_its_silos() -> None:
+    with pytest.raises(PlanImpossible, match=r"privacy.delta 0.9999 is at least 1 / 2 silos: publishing a silo's"):
+        plan(job(delta="0.9999", silos=2), facts(1, "Silo"))
+    assert plan(job(delta="0.4", silos=2), facts(1, "Silo")).rounds == 20
+
+
+def test_a_gdp_ledger_plans_full_participation_by_the_exact_conversion() -> None:
+    grid = replace(facts(500), orders=GDP_ORDERS, deltas=(DELTA,))
+    found = plan(job(batch=500), grid)
+    assert (found.mechanism, found.sampling_rate, found.steps_per_round) == ("gaussian", 1, 1)
+    assert found.cost == (math.ceil(MICRO / Fraction(Decimal(found.noise_multiplier)) ** 2),)
+    assert 1.98 < found.job_epsilon <= 2
+    verify_plan(found.record(), found.cost, GDP_ORDERS)
+    by_renyi = plan(job(batch=500), facts(500))
+    assert Decimal(found.noise_multiplier) < Decimal(by_renyi.noise_multiplier)
+
+
+def test_a_gdp_ledger_refuses_a_sampled_plan_with_the_reason() -> None:
+    grid = replace(facts(), orders=GDP_ORDERS, deltas=(DELTA,))
+    with pytest.raises(MechanismNotAccounted) as refused:
+        plan(job(), grid)
+    said = str(refused.value)
+    assert said.startswith(
+        "dataset ds-1 (file:///mercy): a Gaussian sampled at rate 64/6875 has no place in a gdp ledger"
+    )
+    assert "let every record or user take part in every step" in said
+
+
+def test_a_silo_refuses_a_sampled_reservation_on_a_gdp_ledger(planned: Plan) -> None:
+    with pytest.raises(LedgerTampered, match="the reservation's plan is malformed"):
+        verify_plan(planned.record(), (1,), GDP_ORDERS)
 
 
 def test_a_trillion_steps_are_planned_at_once() -> None:

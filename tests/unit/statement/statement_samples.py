@@ -17,6 +17,7 @@ from ringfence.privacy.statement import (
     SiloFacts,
     StatementFacts,
     build,
+    endorse,
     sign,
 )
 
@@ -33,6 +34,7 @@ def ledger(**changes: Any) -> LedgerFacts:
     facts = LedgerFacts(
         spent_before="0",
         spent_after="2.304112",
+        accountant="rdp",
         limit_epsilon="8",
         limit_delta="0.000001",
         highest_epsilon="8",
@@ -45,6 +47,7 @@ def ledger(**changes: Any) -> LedgerFacts:
 def privacy(**changes: Any) -> PrivacyFacts:
     facts = PrivacyFacts(
         approved_by="PrivacyBudget mercy/patients",
+        mechanism="poisson-gaussian",
         sampling_rate="64/9100",
         noise_multiplier="0.913412",
         max_grad_norm="1",
@@ -104,7 +107,7 @@ def public_only() -> StatementFacts:
 
 
 def signed(facts: StatementFacts | None = None) -> dict[str, Any]:
-    return sign(build(facts or sample()), COORDINATOR, ENDORSER)
+    return endorse(sign(build(facts or sample()), COORDINATOR), ENDORSER)
 
 
 def rounds(count: int = 20, *, parts: bool = True) -> list[dict[str, Any]]:

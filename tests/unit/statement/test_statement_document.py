@@ -33,6 +33,7 @@ from ringfence.privacy.statement import (
     Signers,
     build,
     dump,
+    endorse,
     facts,
     read,
     sign,
@@ -105,17 +106,29 @@ def test_an_endorsement_of_another_statement_is_refused() -> None:
 
 def test_a_signature_for_another_kind_of_document_is_refused() -> None:
     body = build(sample())
-    document = sign(body, COORDINATOR, ENDORSER)
+    document = endorse(sign(body, COORDINATOR), ENDORSER)
     document["statement"] = signing.sign(body, COORDINATOR, "ledger")
     with pytest.raises(SignatureRejected, match="does not match the content"):
         verify(document, "here")
+
+
+@pytest.mark.parametrize("document", [{}, {"statement": None}, {"statement": 3}])
+def test_only_a_signed_statement_is_endorsed(document: dict) -> None:
+    with pytest.raises(SignatureRejected, match="not a signed statement"):
+        endorse(document, ENDORSER)
+
+
+def test_a_statement_that_waits_for_its_endorsement_does_not_verify() -> None:
+    with pytest.raises(SignatureRejected, match="not a signed statement"):
+        verify(sign(build(sample()), COORDINATOR), "here")
 
 
 def test_known_signers_are_held_to() -> None:
     known = signers(signed())
     assert known == Signers(signing.public_name(COORDINATOR), signing.public_name(ENDORSER))
     assert verify(signed(), "here", known=known) == build(sample())
-    for forged in (sign(build(sample()), MALLORY, ENDORSER), sign(build(sample()), COORDINATOR, MALLORY)):
+    body = build(sample())
+    for forged in (endorse(sign(body, MALLORY), ENDORSER), endorse(sign(body, COORDINATOR), MALLORY)):
         assert verify(forged, "here")  # consistent in itself
         with pytest.raises(SignatureRejected, match=r"here: signed by ed25519:.*, not by ed25519:"):
             verify(forged, "here", known=known)
@@ -134,20 +147,18 @@ def test_more_fields_than_two_signatures_cover_are_refused() -> None:
 
 def test_a_signed_lie_about_sums_is_refused() -> None:
     body = build(sample())
-    body["composed"]["epsilon"] = "1"
+    body["composed"][0]["epsilon"] = "1"
     with pytest.raises(SignatureRejected, match=r"signed, but malformed: .*composed figures"):
-        verify(sign(body, COORDINATOR, ENDORSER), "here")
+        verify(endorse(sign(body, COORDINATOR), ENDORSER), "here")
     body = {**build(sample()), "extra": "field"}
     with pytest.raises(SignatureRejected, match="signed, but malformed: extra: "):
-        verify(sign(body, COORDINATOR, ENDORSER), "here")
+        verify(endorse(sign(body, COORDINATOR), ENDORSER), "here")
 
 
-def test_composed_figures_are_the_exact_sums() -> None:
-    assert build(sample())["composed"] == {"epsilon": "3.9753086", "delta": "0.000002"}
-    assert build(public_only())["composed"] is None
-    tiny = privacy(job_epsilon="100000000.0000000000000000000000000000000000000001", job_delta="1e-40")
-    body = build(sample(silos=(silo("a", privacy=tiny), silo("b", privacy=tiny)), rounds=()))
-    assert body["composed"]["epsilon"] == "200000000.0000000000000000000000000000000000000002"
+def test_composed_figures_are_told_for_each_number_of_silos() -> None:
+    told = build(sample())["composed"]
+    assert told == [{"silos": 2, "epsilon": "1.648029", "delta": "0.000002"}]
+    assert build(public_only())["composed"] == []
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,8 @@ def text(facts: Any) -> str:
         "Facts about groups",
         "People who are not in the data",
         "several records in one dataset",
-        "compose to at most epsilon 3.976 at delta 0.000002 (the sum bound",
+        "with a record in all 2 private silos, that person has epsilon at most 1.649 at delta 0.000002, a factor",
+        "each silo drew its own noise, and the costs add up order by order",
         "declared public: nothing protects the people in it",
         "who administers a cluster, a silo's machines or its network",
         "made outside this ledger are not counted",
@@ -73,7 +74,7 @@ def test_a_limit_that_was_higher_is_named() -> None:
 
 def test_one_private_silo_claims_no_composed_figure() -> None:
     said = text(sample(silos=(silo("mercy"),), rounds=()))
-    assert "sum bound" not in said
+    assert "private silos" not in said
     assert "A person who is also in another dataset" in said
 
 

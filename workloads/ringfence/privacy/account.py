@@ -1,72 +1,104 @@
-"""What a mechanism costs, or how much noise it needs, by every accountant that applies (`ringfence account`).
+"""What a mechanism costs, by every accountant that applies (`ringfence account`).
 
-Two accountants, named by what they are: `rdp`, Renyi with dp_accounting's own dense orders and the 2020 conversion, and
+Three accountants, named by what they are: `rdp`, Renyi with dp_accounting's own dense orders and the 2020 conversion;
 `pld`, the privacy loss distribution (Koskela et al. 2020, arXiv 1906.03049; Doroshenko et al. 2022, arXiv 2207.04380),
-pessimistic and tighter. A ledger admits by rdp on its own grid, so its figures are a little larger than `rdp` here.
-pld reports and never admits. GDP's central limit falls below the truth and is not offered.
+pessimistic and tighter; and `gdp`, exact, for unamplified Gaussians only. A ledger admits by rdp on its own grid, so
+its figures are a little larger than `rdp` here, or by gdp. pld reports and never admits.
+
+Adjacency: zero-out (a unit's contribution replaced by nothing) and add-or-remove have the same values. replace-one lets
+a unit's contribution become another one, at twice the distance: without sampling that is the same mechanism at half
+the noise multiplier, computed so here for every accountant (dp_accounting leaves it to the caller); with sampling only
+pld has a bound.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from ringfence.errors import InvalidInput, PlanImpossible
-from ringfence.privacy.events import PoissonSampledGaussian, quiet_accountant
-from ringfence.privacy.solve import least_noise
+from ringfence.errors import InvalidInput
+from ringfence.privacy import gdp
+from ringfence.privacy.events import PoissonSampledGaussian, quiet_accountant, zero_out
+from ringfence.privacy.unsampled import DiscreteGaussian, Gaussian, Laplace
+
+Mechanism = PoissonSampledGaussian | Gaussian | DiscreteGaussian | Laplace
 
 ADJACENCIES = ("zero-out", "add-or-remove", "replace-one")
-LEAST_NOISE, MOST_NOISE = 0.05, 10_000.0
 MOST_PLD_STEPS = 2_000_000
 """Beyond it pld does not apply: composing by the library takes minutes, then hours."""
 _FINE = 1e-4
 """Width of pld's buckets: 2.381686 for the MNIST run where a width of 1e-5 gives 2.381598."""
 
 
-def epsilons(event: PoissonSampledGaussian, delta: Decimal, adjacency: str = "zero-out") -> dict[str, float]:
-    """Epsilon at `delta` by each accountant that applies: {"rdp": .., "pld": ..}.
+def epsilons(event: Mechanism, delta: Decimal, adjacency: str = "zero-out") -> dict[str, float]:
+    """Epsilon at `delta` by each accountant that applies: {"rdp": .., "pld": .., "gdp": ..}.
 
-    rdp has no sound bound here for Poisson samples under replace-one, so there the key is absent, rather than a number
-    for another question; pld is absent beyond MOST_PLD_STEPS sampled steps. Raises InvalidInput for a delta outside
-    (0, 1), an unknown adjacency, or when none applies.
+    An accountant without a sound bound for this question is absent, rather than a number for another question: rdp for
+    Poisson samples under replace-one, pld beyond MOST_PLD_STEPS steps and for discrete Gaussians, gdp for all but
+    unamplified Gaussians. Raises InvalidInput for a delta outside (0, 1), an unknown adjacency, or when none applies.
     """
-    names = _applicable(event.sampling_rate, event.steps, delta, adjacency)
-    return {name: (_rdp_epsilon if name == "rdp" else pld_epsilon)(event, delta, adjacency) for name in names}
+    return {name: by(event, delta, adjacency) for name, by in accountants(event, delta, adjacency).items()}
 
 
-def noise_for(
-    epsilon: Decimal, delta: Decimal, sampling_rate: Fraction, steps: int, adjacency: str = "zero-out"
-) -> dict[str, float]:
-    """The least noise multiplier that meets (`epsilon`, `delta`), by each accountant that applies.
-
-    Raises InvalidInput as `epsilons` does, and PlanImpossible if no noise up to 10,000 is enough.
-    """
-    names = _applicable(sampling_rate, steps, delta, adjacency)
-    if not epsilon.is_finite() or epsilon <= 0:
-        raise InvalidInput(f"epsilon must be positive and finite, not {epsilon}")
-    found: dict[str, float] = {}
-    low, high = LEAST_NOISE, MOST_NOISE
-    for name in names:
-        epsilon_of = _rdp_epsilon if name == "rdp" else pld_epsilon
-        found[name] = _solved(
-            lambda noise, by=epsilon_of: by(_event(noise, sampling_rate, steps), delta, adjacency), epsilon, low, high
+def accountants(
+    event: Mechanism, delta: Decimal, adjacency: str
+) -> dict[str, Callable[[Mechanism, Decimal, str], float]]:
+    """The accountants that have a sound bound for mechanisms like `event`, by name, loosest first."""
+    if not delta.is_finite() or not 0 < delta < 1:
+        raise InvalidInput(f"delta must lie between 0 and 1, not {delta}")
+    if adjacency not in ADJACENCIES:
+        raise InvalidInput(f"adjacency {adjacency!r} is not known", remedy=f"use one of {', '.join(ADJACENCIES)}")
+    plain = unamplified_gaussian(event)
+    found: dict[str, Callable[[Mechanism, Decimal, str], float]] = {}
+    if not _sampled(event) or adjacency != "replace-one":
+        found["rdp"] = rdp_epsilon
+    if not isinstance(event, DiscreteGaussian) and (plain or event.steps <= MOST_PLD_STEPS):
+        found["pld"] = pld_epsilon
+    if plain:
+        found["gdp"] = gdp_epsilon
+    if not found:
+        raise InvalidInput(
+            f"no accountant covers {event.steps} sampled steps under {adjacency}",
+            remedy=f"take at most {MOST_PLD_STEPS} steps",
         )
-        low, high = max(low, found[name] * 0.5), found[name] * 1.01  # pld is looser by no more than its buckets
     return found
 
 
-def unamplified(event: PoissonSampledGaussian) -> PoissonSampledGaussian:
-    """The same noise if the sample were known to everyone: a record takes part in sampling_rate * steps full steps."""
+def unamplified(event: Mechanism) -> Mechanism:
+    """The same noise if the sample were known to everyone: a unit takes part in sampling_rate * steps full steps."""
+    if not isinstance(event, PoissonSampledGaussian):
+        return event
     return PoissonSampledGaussian(event.noise_multiplier, Fraction(1), math.ceil(event.steps * event.sampling_rate))
 
 
+def unamplified_gaussian(event: Mechanism) -> bool:
+    """Whether the event is a Gaussian in which every unit takes part."""
+    return isinstance(event, Gaussian) or (isinstance(event, PoissonSampledGaussian) and not _sampled(event))
+
+
+def gdp_epsilon(event: Mechanism, delta: Decimal, adjacency: str = "zero-out") -> float:
+    """Exact: steps unamplified Gaussians are one of mu = sqrt(steps) / noise_multiplier (`gdp`)."""
+    noise = float(Decimal(_apart(event, adjacency).noise_multiplier))
+    return gdp.epsilon_of(event.steps / noise**2, float(delta))
+
+
+def rdp_epsilon(event: Mechanism, delta: Decimal, adjacency: str = "zero-out") -> float:
+    """Renyi on dp_accounting's own orders, converted by Canonne, Kamath and Steinke 2020."""
+    from dp_accounting.rdp import RdpAccountant
+
+    with quiet_accountant():
+        accountant = RdpAccountant(neighboring_relation=zero_out())
+        accountant.compose(_apart(event, adjacency).dp_event())
+    return float(accountant.get_epsilon(float(delta)))
+
+
 @lru_cache(maxsize=256)
-def pld_epsilon(
-    event: PoissonSampledGaussian, delta: Decimal, adjacency: str = "zero-out", width: float = _FINE
-) -> float:
+def pld_epsilon(event: Mechanism, delta: Decimal, adjacency: str = "zero-out", width: float = _FINE) -> float:
     """Epsilon by the privacy loss distribution, on buckets of `width` (coarser where losses are large), pessimistic.
 
     A sum of T unamplified Gaussians is computed as one Gaussian with noise divided by sqrt(T), which is exact.
@@ -74,14 +106,16 @@ def pld_epsilon(
     import dp_accounting
     from dp_accounting.pld import PLDAccountant
 
-    noise = float(Decimal(event.noise_multiplier))
-    if event.sampling_rate == 1:
-        noise /= math.sqrt(event.steps)
+    apart = _apart(event, adjacency)
+    noise, rate = float(Decimal(apart.noise_multiplier)), 1.0
+    if unamplified_gaussian(apart):
+        noise /= math.sqrt(apart.steps)
         composed: Any = dp_accounting.GaussianDpEvent(noise)
     else:
-        composed = event.dp_event()
-    width = _bucket(noise, float(event.sampling_rate), width)
-    accountant = PLDAccountant(_relation(adjacency), value_discretization_interval=width)
+        composed = apart.dp_event()
+        rate = float(apart.sampling_rate) if isinstance(apart, PoissonSampledGaussian) else 1.0
+    relation = _replace_one() if _sampled(event) and adjacency == "replace-one" else zero_out()
+    accountant = PLDAccountant(relation, value_discretization_interval=_bucket(noise, rate, width))
     accountant.compose(composed)
     return float(accountant.get_epsilon(float(delta)))
 
@@ -96,47 +130,18 @@ def _bucket(noise: float, rate: float, width: float) -> float:
     return max(fine, 10.0 ** math.ceil(math.log10((1 / noise + 1 / noise**2) * 1e-5)))
 
 
-def _rdp_epsilon(event: PoissonSampledGaussian, delta: Decimal, adjacency: str) -> float:
-    from dp_accounting.rdp import RdpAccountant
-
-    with quiet_accountant():
-        accountant = RdpAccountant(neighboring_relation=_relation(adjacency))
-        accountant.compose(event.dp_event())
-    return float(accountant.get_epsilon(float(delta)))
+def _sampled(event: Mechanism) -> bool:
+    return isinstance(event, PoissonSampledGaussian) and event.sampling_rate != 1
 
 
-def _applicable(rate: Fraction, steps: int, delta: Decimal, adjacency: str) -> list[str]:
-    if not delta.is_finite() or not 0 < delta < 1:
-        raise InvalidInput(f"delta must lie between 0 and 1, not {delta}")
-    if adjacency not in ADJACENCIES:
-        raise InvalidInput(f"adjacency {adjacency!r} is not known", remedy=f"use one of {', '.join(ADJACENCIES)}")
-    names = [] if adjacency == "replace-one" else ["rdp"]
-    if rate == 1 or steps <= MOST_PLD_STEPS:
-        names.append("pld")
-    if not names:
-        raise InvalidInput(
-            f"no accountant covers {steps} sampled steps under {adjacency}",
-            remedy=f"take at most {MOST_PLD_STEPS} steps",
-        )
-    return names
+def _apart(event: Mechanism, adjacency: str) -> Mechanism:
+    """The event whose zero-out cost is this one's cost under `adjacency`; sampled ones are left to pld itself."""
+    if adjacency != "replace-one" or _sampled(event):
+        return event
+    return replace(event, noise_multiplier=Decimal(event.noise_multiplier) / 2)
 
 
-def _relation(adjacency: str) -> Any:
+def _replace_one() -> Any:
     from dp_accounting import NeighboringRelation
 
-    names = {"zero-out": "REPLACE_SPECIAL", "add-or-remove": "ADD_OR_REMOVE_ONE", "replace-one": "REPLACE_ONE"}
-    return getattr(NeighboringRelation, names[adjacency])
-
-
-def _event(noise: float, sampling_rate: Fraction, steps: int) -> PoissonSampledGaussian:
-    return PoissonSampledGaussian(Decimal(noise), sampling_rate, steps)
-
-
-def _solved(epsilon_at: Any, epsilon: Decimal, low: float, high: float) -> float:
-    noise = least_noise(epsilon_at, float(epsilon), low=low, high=high)
-    if noise is None:
-        raise PlanImpossible(
-            f"no noise multiplier up to {MOST_NOISE:g} reaches epsilon {epsilon} at this delta",
-            remedy="take fewer steps, a smaller sampling rate, a larger epsilon or a larger delta",
-        )
-    return noise
+    return NeighboringRelation.REPLACE_ONE

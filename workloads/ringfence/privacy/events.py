@@ -1,10 +1,19 @@
-"""Mechanisms as events: what was done to the records, and what it costs at each Renyi order.
+"""Mechanisms as events: what was done to the units of a dataset, and what it costs on a ledger's grid.
 
-The one mechanism of this release is DP-SGD's: each step every record is drawn independently with the same probability
-(Poisson sampling), the clipped sum gets Gaussian noise of standard deviation noise_multiplier * clip. Adjacency is
-zero-out (one record's contribution replaced by nothing; the same values as add or remove one): the number of records is
-public, since the sampling rate uses it. Sampling with replacement, shuffled or fixed-size batches are other
-mechanisms with other costs; they must not be described by this event.
+A unit is what one guarantee protects (a record, a user, a silo); its contribution to a release is clipped, and noise is
+measured against that clip. Adjacency is zero-out throughout: one unit's contribution replaced by nothing, with the same
+values as adding or removing one; the number of units is public, since the sampling rate uses it.
+
+| event | what is released | costs on |
+|---|---|---|
+| `PoissonSampledGaussian` | sums over Poisson samples, Gaussian noise (DP-SGD, rounds of users) | rdp; gdp at rate 1 |
+| `unsampled.Gaussian` | sums over all units, Gaussian noise | rdp, gdp |
+| `unsampled.DiscreteGaussian` | integer sums over all units, discrete Gaussian noise | rdp |
+| `unsampled.Laplace` | sums over all units, Laplace noise | rdp |
+| `unsampled.Composition` | several of these, the same units in each | what its parts do |
+
+Sampling with replacement, shuffled or fixed-size batches are other mechanisms with other costs; they must not be
+described by these events, and `sampling.refuse` says why for each.
 
 `dp_accounting` does the mathematics. It is slow to import (about a second), so it is imported where it is used.
 """
@@ -19,10 +28,10 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
-from ringfence.errors import InvalidInput
-from ringfence.privacy.orders import MICRO, Cost
+from ringfence.errors import InvalidInput, MechanismNotAccounted
+from ringfence.privacy.orders import MICRO, Cost, accountant
 
 SATURATED = 10**14
 """Stands for every larger cost: the most a ledger entry holds, and above any limit (epsilon has at most six digits)."""
@@ -31,12 +40,26 @@ _FLOAT_MARGIN = 1e-8
 """Relative margin on float RDP. Integer orders agree with 40-digit integration to 2e-9 (q 1e-4, order 64)."""
 
 
+class Event(Protocol):
+    """One mechanism: what it costs on a grid, and the same for `dp_accounting`."""
+
+    def cost(self, orders: Sequence[str]) -> Cost:
+        """Integer micro-units at each order of the grid, rounded up once; never 0. MechanismNotAccounted on a grid that
+        has no sound bound for it."""
+        ...
+
+    def dp_event(self) -> Any:
+        """A `dp_accounting.DpEvent`."""
+        ...
+
+
 @dataclass(frozen=True)
 class PoissonSampledGaussian:
     """`steps` sums over Poisson samples at `sampling_rate`, each with noise of `noise_multiplier` times the clip.
 
-    `noise_multiplier` is a decimal (text or Decimal), above 0; `sampling_rate` an exact fraction in (0, 1], where 1 is
-    the unamplified Gaussian; `steps` at least 1. Raises InvalidInput otherwise.
+    In each step every unit is drawn on its own with the same probability. `noise_multiplier` is a decimal (text or
+    Decimal), above 0; `sampling_rate` an exact fraction in (0, 1], where 1 is the unamplified Gaussian; `steps` at
+    least 1. Raises InvalidInput otherwise.
     """
 
     noise_multiplier: Decimal | str
@@ -44,16 +67,10 @@ class PoissonSampledGaussian:
     steps: int
 
     def __post_init__(self) -> None:
-        try:
-            noise = Decimal(self.noise_multiplier)
-        except (InvalidOperation, TypeError, ValueError) as error:
-            raise InvalidInput(f"noise multiplier must be a decimal number, not {self.noise_multiplier!r}") from error
-        if not noise.is_finite() or not float(noise) > 0 or not math.isfinite(float(noise)):
-            raise InvalidInput(f"noise multiplier must be positive and finite, not {self.noise_multiplier}")
+        check_noise(self.noise_multiplier)
         if not isinstance(self.sampling_rate, Fraction) or not 0 < self.sampling_rate <= 1:
             raise InvalidInput(f"sampling rate must be a fraction above 0 and at most 1, not {self.sampling_rate}")
-        if isinstance(self.steps, bool) or not isinstance(self.steps, int) or self.steps < 1:
-            raise InvalidInput(f"steps must be an integer of at least 1, not {self.steps!r}")
+        check_steps(self.steps)
 
     def rdp(self, orders: Sequence[str]) -> tuple[float, ...]:
         """RDP of all steps at each order; infinite where even the bound below overflows.
@@ -70,9 +87,10 @@ class PoissonSampledGaussian:
         return tuple(at[a] if a in at else min(direct[a], _chord(a, at)) for a in values)
 
     def cost(self, orders: Sequence[str]) -> Cost:
-        """Integer micro-units of RDP at each order for all steps at once, rounded up once; never 0.
+        """Integer micro-units at each order for all steps at once, rounded up once; never 0.
 
-        Without amplification the closed form steps * a / (2 noise_multiplier**2) is rounded exactly, as a fraction.
+        Without amplification the closed form is rounded exactly (`gaussian_cost`). A sampled Gaussian has no cost on
+        the grid ("gdp",): MechanismNotAccounted.
         """
         return _cost(self, tuple(orders))
 
@@ -96,14 +114,54 @@ class PoissonSampledGaussian:
         return [math.inf if math.isnan(value) else max(0.0, float(value)) for value in accountant.rdp]
 
 
+def check_noise(value: Decimal | str) -> Decimal:
+    """A noise multiplier as a number: positive and finite. Without noise no finite epsilon holds."""
+    try:
+        noise = Decimal(value)
+    except (InvalidOperation, TypeError, ValueError) as error:
+        raise InvalidInput(f"noise multiplier must be a decimal number, not {value!r}") from error
+    if not noise.is_finite() or not float(noise) > 0 or not math.isfinite(float(noise)):
+        remedy = "without noise no finite epsilon holds" if noise.is_finite() and not noise else ""
+        raise InvalidInput(f"noise multiplier must be positive and finite, not {value}", remedy=remedy)
+    return noise
+
+
+def check_steps(value: int) -> None:
+    """Refuse anything but an integer of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InvalidInput(f"steps must be an integer of at least 1, not {value!r}")
+
+
+def gaussian_cost(noise_multiplier: Decimal | str, steps: int, orders: Sequence[str]) -> Cost:
+    """`steps` unamplified Gaussians, exactly: steps * a / (2 sigma**2) at order a (Mironov 2017, arXiv 1702.07476).
+
+    On the grid ("gdp",) it is mu**2 = steps / sigma**2 (Dong, Roth and Su 2019, arXiv 1905.02383).
+    """
+    square = Fraction(Decimal(noise_multiplier)) ** 2
+    if accountant(orders) == "gdp":
+        exact = [steps / square]
+    else:
+        exact = [steps * Fraction(order) / (2 * square) for order in orders]
+    return tuple(micro_up(value * MICRO) for value in exact)
+
+
+def micro_up(value: Fraction | Decimal | float) -> int:
+    """An amount of micro-units as the cost it is written as: rounded up, at least 1, at most SATURATED."""
+    return max(1, math.ceil(value)) if value < SATURATED else SATURATED
+
+
 @lru_cache(maxsize=4096)
 def _cost(event: PoissonSampledGaussian, orders: tuple[str, ...]) -> Cost:
     """Kept, because a plan, its reservation and each silo's check of it ask for the same vectors again."""
     if event.sampling_rate == 1:
-        noise = Fraction(Decimal(event.noise_multiplier))
-        exact = (event.steps * Fraction(order) / (2 * noise**2) for order in orders)
-        return tuple(min(SATURATED, math.ceil(value * MICRO)) for value in exact)
-    return tuple(_micro_up(value) for value in event.rdp(orders))
+        return gaussian_cost(event.noise_multiplier, event.steps, orders)
+    if accountant(orders) == "gdp":
+        raise MechanismNotAccounted(
+            f"a Gaussian sampled at rate {event.sampling_rate} has no place in a gdp ledger: its mu is known by a "
+            "central limit only, which falls below the truth",
+            remedy="let every record or user take part in every step, or use a dataset whose ledger is rdp",
+        )
+    return tuple(micro_up(value * MICRO * (1 + _FLOAT_MARGIN)) for value in event.rdp(orders))
 
 
 def zero_out() -> Any:
@@ -132,8 +190,3 @@ def _chord(order: float, at: dict[float, float]) -> float:
     low, high = float(math.floor(order)), float(math.ceil(order))
     share = order - low
     return ((1 - share) * (low - 1) * at[low] + share * (high - 1) * at[high]) / (order - 1)
-
-
-def _micro_up(value: float) -> int:
-    scaled = value * MICRO * (1 + _FLOAT_MARGIN)
-    return SATURATED if not scaled < SATURATED else max(1, math.ceil(scaled))

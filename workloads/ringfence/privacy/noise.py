@@ -4,15 +4,15 @@ Generator: AES-256 in counter mode (NIST SP 800-38A), keyed with 32 bytes of the
 one source. The key is handed to the cipher and kept nowhere else: no attribute, no repr, no pickle, no copy. Ordinary
 generators (NumPy's, PyTorch's) can be reconstructed from their output, and a seed in a file makes noise removable.
 
-Transform: Box and Muller 1958. Of each pair of 64-bit words, u1 = (word >> 11) + 1 over 2**53 lies in (0, 1] and
-u2 = (word >> 11) over 2**53 in [0, 1); sqrt(-2 log u1) * (cos, sin)(2 pi u2) are two normal values. 53 bits reach 8.57
-standard deviations (32 bits would cut at 6.66); beyond lies less than 2**-53 of the mass.
+Transform: Box and Muller in float64, `normals.py`, which says what law exactly is drawn: the normal one, cut at 8.49
+standard deviations.
 
 Grid: values are rounded to multiples of g = 2**(floor(log2 std) - 36). A float sampler reaches only some floats near
 each output, and which ones tells the sum beneath the noise (Mironov 2012, doi 10.1145/2382196.2382264; on Gaussians in
 DP-SGD: Jin, McMurtry, Rubinstein and Ohrimenko 2022, arXiv 2112.05307). On a grid coarser than those gaps every
 multiple within six standard deviations is reached. It defends only if the sum lies on the same grid, otherwise its
-remainder shows: use `add_gaussian`, which rounds the sum too and adds integers. That rounding enlarges a sum's
+remainder shows: use `add_gaussian`, which rounds the sum too and adds integers. What is done to
+the noised value afterwards (a cast to float32, a division) is post-processing. That rounding enlarges a sum's
 sensitivity by at most g * sqrt(length): 1.5e-8 standard deviations for a million values.
 """
 
@@ -28,11 +28,10 @@ import numpy.typing as npt
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from ringfence.errors import InvalidInput, WorkloadFailed
+from ringfence.privacy.normals import PAIRS, Floats, Normals, Words
 
-Floats = npt.NDArray[np.float64]
-
-_PAIRS = 1 << 14  # a block of 256 KiB of random words stays in cache
 _GRID_BITS = 36
+_TIE_BITS = 48  # of a sampling threshold's 64, those that a first comparison of 16 leaves open
 _BLOCK = 16
 
 
@@ -42,12 +41,14 @@ class NoiseSource:
     Not for another process: after a fork it refuses (both sides would draw the same noise), and it cannot be pickled.
     """
 
-    __slots__ = ("_buffer", "_process", "_stream", "_zeros")
+    __slots__ = ("_buffer", "_multiples", "_normals", "_process", "_stream", "_zeros")
 
     def __init__(self) -> None:
         self._stream = Cipher(algorithms.AES256(os.urandom(32)), modes.CTR(bytes(_BLOCK))).encryptor()
-        self._zeros = bytes(2 * _PAIRS * 8)
+        self._zeros = bytes(2 * PAIRS * 8)
         self._buffer = np.empty(len(self._zeros) + _BLOCK - 1, dtype=np.uint8)
+        self._multiples = np.empty(2 * PAIRS)
+        self._normals = Normals()
         self._process = os.getpid()
 
     def gaussian(self, n: int, std: float) -> Floats:
@@ -55,63 +56,67 @@ class NoiseSource:
 
         Add them only to values on the same grid: see `add_gaussian`. Raises InvalidInput for a bad n or std.
         """
-        step = grid(std)
-        out = np.empty(_count(n))
-        for start in range(0, n, 2 * _PAIRS):
-            part = out[start : start + 2 * _PAIRS]
-            normal = self._normals((len(part) + 1) // 2, std / step)[: len(part)]
-            np.multiply(np.rint(normal, out=normal), step, out=part)
-        return out
+        drawn = np.zeros(_count(n))
+        self.add_in_place(drawn, std)
+        return drawn
 
     def add_gaussian(self, values: npt.NDArray[np.floating], std: float) -> Floats:
         """`values` rounded to the grid, plus noise: what may leave. Float64 of the same shape; `values` is unchanged.
 
         Exact while values stay below 2**16 standard deviations; larger ones are rounded like any sum of floats.
         """
-        step = grid(std)
-        noised = np.rint(np.asarray(values, dtype=np.float64) / step)
-        noised *= step
-        noised += self.gaussian(noised.size, std).reshape(noised.shape)
+        noised = np.array(values, dtype=np.float64, order="C")
+        self.add_in_place(noised.reshape(-1), std)
         return noised
+
+    def add_in_place(self, vector: npt.NDArray[np.floating], std: float) -> None:
+        """`add_gaussian` on `vector` [n] itself; computed in float64 whatever its type, and cast to that at the end."""
+        step = grid(std)
+        for start in range(0, len(vector), 2 * PAIRS):
+            part = vector[start : start + 2 * PAIRS]
+            multiples = self._multiples[: len(part)]
+            np.multiply(part, 1 / step, out=multiples, dtype=np.float64)
+            np.rint(multiples, out=multiples)
+            words = self._words(2 * ((len(part) + 1) // 2))
+            normal = self._normals(words, std / step)[: len(part)]
+            multiples += np.rint(normal, out=normal)
+            np.multiply(multiples, step, out=part, casting="same_kind")
 
     def bernoulli_indices(self, n: int, p: Fraction) -> npt.NDArray[np.int64]:
         """The indices of 0..n-1 drawn independently with probability `p`: one secret Poisson sample, rising.
 
-        Compares 64-bit integers with floor(p * 2**64): each record is drawn with probability p or less by under 2**-64.
+        A record is drawn when a 64-bit integer is below floor(p * 2**64): with probability p or less by under 2**-64.
+        The 16 high bits decide for all but one record in 65536; only for those the other 48 are drawn.
         Raises InvalidInput unless `p` is a fraction in [0, 1].
         """
         if not isinstance(p, Fraction) or not 0 <= p <= 1:
             raise InvalidInput(f"a sampling rate must be a fraction between 0 and 1, not {p!r}")
         if p == 1:
             return np.arange(_count(n), dtype=np.int64)
-        threshold = np.uint64(math.floor(p * 2**64))
-        size = len(self._zeros) // 8
-        drawn = [
-            np.flatnonzero(self._words(min(size, n - start)) < threshold) + start for start in range(0, _count(n), size)
-        ]
-        return np.concatenate(drawn).astype(np.int64) if drawn else np.empty(0, dtype=np.int64)
+        high, low = divmod(math.floor(p * 2**64), 2**_TIE_BITS)
+        size = len(self._zeros) // 2
+        drawn = [self._drawn(min(size, n - start), high, low) + start for start in range(0, _count(n), size)]
+        return np.concatenate(drawn) if drawn else np.empty(0, dtype=np.int64)
 
-    def _normals(self, pairs: int, scale: float) -> Floats:
-        uniform = (self._words(2 * pairs) >> np.uint64(11)).astype(np.float64)
-        radius, angle = uniform[:pairs], uniform[pairs:]
-        radius += 1.0
-        radius *= 2.0**-53
-        np.log(radius, out=radius)
-        radius *= -2.0 * scale**2
-        np.sqrt(radius, out=radius)
-        angle *= 2.0 * math.pi * 2.0**-53
-        cosine = np.cos(angle)
-        cosine *= radius
-        np.sin(angle, out=angle)
-        angle *= radius
-        radius[:] = cosine
-        return uniform
+    def _drawn(self, n: int, high: int, low: int) -> npt.NDArray[np.int64]:
+        """The places of 0..n-1 whose word (16 bits, then 48) is below `high` followed by `low`."""
+        first = self._bytes(2 * n).view("<u2")
+        places = np.flatnonzero(first <= high)
+        tied = np.flatnonzero(first[places] == high)
+        if not len(tied):
+            return places
+        rest = self._words(len(tied)) >> np.uint64(64 - _TIE_BITS)
+        return np.delete(places, tied[rest >= np.uint64(low)])
 
-    def _words(self, count: int) -> npt.NDArray[np.uint64]:
+    def _words(self, count: int) -> Words:
+        return self._bytes(8 * count).view("<u8").astype(np.uint64, copy=False)
+
+    def _bytes(self, count: int) -> npt.NDArray[np.uint8]:
+        """The next bytes of the stream, valid until the next call."""
         if os.getpid() != self._process:
             raise WorkloadFailed("a noise source was carried into another process", remedy="make one in each process")
-        self._stream.update_into(memoryview(self._zeros)[: count * 8], self._buffer.data)
-        return self._buffer[: count * 8].view("<u8").astype(np.uint64, copy=False)
+        self._stream.update_into(memoryview(self._zeros)[:count], self._buffer.data)
+        return self._buffer[:count]
 
     def __repr__(self) -> str:
         return "NoiseSource(secret)"

@@ -12,18 +12,22 @@ Steinke 2020, arXiv 2004.00010, proposition 12): RDP r at order a > 1 implies (e
 
 Limits are computed with correctly rounded decimal logarithms, not with floats, so that every machine that recomputes a
 `limit` entry finds the same integers.
+
+A grid of the one order "gdp" counts Gaussian differential privacy instead: its cost is micro-units of mu**2, which adds
+up in the same way, and its conversion is exact (`gdp`). Everything below takes either grid.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from decimal import ROUND_FLOOR, Context, Decimal, localcontext
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, localcontext
 
 from ringfence.errors import InvalidInput
+from ringfence.privacy import gdp
 
 Cost = tuple[int, ...]
-"""Micro-units of RDP (1e-6) at each order of a grid, in the grid's order; integers, at least 0."""
+"""Micro-units (1e-6) of RDP at each order of a grid, in the grid's order, or of mu**2; integers, at least 0."""
 
 MICRO = 1_000_000
 
@@ -40,8 +44,19 @@ a cliff). Orders 8 to 22 serve epsilon 1 to 4, orders 2 to 5 epsilon 8 and fifty
 with much noise, 1.5 limits above 30. An order of 1.25 would serve only limits above 60.
 """
 
+GDP_ORDERS: tuple[str, ...] = ("gdp",)
+"""The grid of ledgers that count Gaussian differential privacy: one entry, mu**2."""
+
+GRIDS = {"rdp": DEFAULT_ORDERS, "gdp": GDP_ORDERS}
+"""The grid that a new ledger gets, by the name of its accountant."""
+
 _PRECISION = Context(prec=60)
 _ON_BINDING = Decimal("0.8")
+
+
+def accountant(orders: Sequence[str]) -> str:
+    """The name of what a grid counts: "gdp" or "rdp"."""
+    return "gdp" if tuple(orders) == GDP_ORDERS else "rdp"
 
 
 def limits(epsilon: Decimal, deltas: Sequence[Decimal], orders: Sequence[str]) -> Cost:
@@ -53,6 +68,8 @@ def limits(epsilon: Decimal, deltas: Sequence[Decimal], orders: Sequence[str]) -
     _check_grid(deltas, orders)
     if not epsilon.is_finite() or epsilon <= 0:
         raise InvalidInput(f"epsilon must be positive and finite, not {epsilon}")
+    if accountant(orders) == "gdp":
+        return (gdp.largest_cost(epsilon, deltas[0], MICRO),)
     with localcontext(_PRECISION):
         return tuple(
             max(0, int(((epsilon - _conversion(Decimal(order), delta)) * MICRO).to_integral_value(ROUND_FLOOR)))
@@ -70,11 +87,32 @@ def epsilon_of(cost: Cost, deltas: Sequence[Decimal], orders: Sequence[str]) -> 
     check_cost(cost, len(orders))
     if not any(cost):
         return 0.0
+    if accountant(orders) == "gdp":
+        return gdp.epsilon_of(cost[0] / MICRO, float(deltas[0]))
     readings = (
         micro / MICRO + _conversion_float(float(order), float(delta))
         for micro, order, delta in zip(cost, orders, deltas, strict=True)
     )
     return max(0.0, min(readings))
+
+
+def exact_epsilon(cost: Cost, deltas: Sequence[Decimal], orders: Sequence[str]) -> Decimal:
+    """`epsilon_of` in decimal arithmetic, rounded up to micro-units: the same digits wherever it is computed.
+
+    For figures that stand in signed documents and are computed again by whoever reads them.
+    """
+    _check_grid(deltas, orders)
+    check_cost(cost, len(orders))
+    if not any(cost):
+        return Decimal(0)
+    if accountant(orders) == "gdp":
+        return gdp.least_epsilon(Decimal(cost[0]) / MICRO, deltas[0], MICRO)
+    with localcontext(_PRECISION):
+        least = min(
+            Decimal(micro) / MICRO + _conversion(Decimal(order), delta)
+            for micro, order, delta in zip(cost, orders, deltas, strict=True)
+        )
+        return max(Decimal(0), least.quantize(Decimal(1) / MICRO, ROUND_CEILING))
 
 
 def split_delta(delta: Decimal, orders: Sequence[str], binding: str | None) -> tuple[Decimal, ...]:
@@ -99,6 +137,8 @@ def split_delta(delta: Decimal, orders: Sequence[str], binding: str | None) -> t
 
 def gaussian_order(epsilon: Decimal, delta: Decimal, orders: Sequence[str]) -> str:
     """The order that binds when a ledger of (`epsilon`, `delta`) is filled by Gaussians: RDP in proportion to a."""
+    if accountant(orders) == "gdp":
+        return orders[0]
     return fullest_order(tuple(math.ceil(float(order) * MICRO) for order in orders), epsilon, delta, orders)
 
 
@@ -145,6 +185,8 @@ def _check_grid(deltas: Sequence[Decimal], orders: Sequence[str]) -> None:
     for delta in deltas:
         if not delta.is_finite() or not 0 < delta < 1:
             raise InvalidInput(f"delta must lie between 0 and 1, not {delta}")
+    if accountant(orders) == "gdp":
+        return
     previous = Decimal(1)
     for order in orders:
         value = _order(order)

@@ -13,7 +13,8 @@ from ringfence.privacy.ledger.entries import (
     Shards,
     Writer,
 )
-from ringfence.privacy.ledger.history import Row, story
+from ringfence.privacy.ledger.erasure import Erase
+from ringfence.privacy.ledger.history import Row, reservations, story
 from ringfence.privacy.ledger.ledger import Ledger
 from ringfence.privacy.ledger.operations import (
     add_shards,
@@ -21,15 +22,22 @@ from ringfence.privacy.ledger.operations import (
     charge,
     claim,
     close,
+    erase,
+    keep_short,
     reserve,
     reserve_all,
     set_limit,
+    snapshot,
+    transfer,
 )
+from ringfence.privacy.ledger.states import Snapshot
+from ringfence.privacy.ledger.verification import Evidence, Verification, verify
 from ringfence.privacy.ledger.view import Head, LedgerView, Reservation
 from ringfence.privacy.ledger.witness import FileWitness, Witness
 
 __all__ = [
-    "Charge", "Close", "FileWitness", "Head", "Ledger", "LedgerView", "Limit", "Noop", "Open", "Owner", "PlanRecord",
-    "Reservation", "Reserve", "Row", "ShardEntry", "Shards", "Witness", "Writer", "add_shards", "add_writer", "charge",
-    "claim", "close", "reserve", "reserve_all", "set_limit", "story",
+    "Charge", "Close", "Erase", "Evidence", "FileWitness", "Head", "Ledger", "LedgerView", "Limit", "Noop", "Open",
+    "Owner", "PlanRecord", "Reservation", "Reserve", "Row", "ShardEntry", "Shards", "Snapshot", "Verification",
+    "Witness", "Writer", "add_shards", "add_writer", "charge", "claim", "close", "erase", "keep_short", "reservations",
+    "reserve", "reserve_all", "set_limit", "snapshot", "story", "transfer", "verify",
 ]  # fmt: skip

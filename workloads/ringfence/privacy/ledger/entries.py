@@ -26,12 +26,12 @@ from ringfence.privacy.ledger.values import (
     text,
     within,
 )
-from ringfence.privacy.orders import Cost
+from ringfence.privacy.orders import GRIDS, Cost, accountant
 
 
 @dataclass(frozen=True)
 class Open(Body):
-    """Entry 0, signed by the owner: which dataset, which privacy unit (`Record` or `User`), whose ledger, for good."""
+    """Entry 0, signed by the owner: which dataset, which unit (`Record`, `User`, `Silo`), whose ledger, for good."""
 
     kind: ClassVar[str] = "open"
     dataset: str
@@ -46,7 +46,7 @@ class Open(Body):
 
 @dataclass(frozen=True)
 class Limit(Body):
-    """How much may be spent, signed by the owner. delta, accountant, orders and their deltas never change again.
+    """How much may be spent: the owner's word, or a writer's that lowers it. All but epsilon never changes again.
 
     `limits` is what epsilon allows at each order, in micro-units; every reader computes it again.
     """
@@ -65,8 +65,10 @@ class Limit(Body):
             raise InvalidInput("epsilon must be greater than 0")
         if not 0 < decimal(self.delta, "delta") < 1:
             raise InvalidInput("delta must lie between 0 and 1")
-        if self.accountant != "rdp":
-            raise InvalidInput(f"accountant {self.accountant[:60]!r} is not rdp")
+        if self.accountant not in GRIDS:
+            raise InvalidInput(f"accountant {self.accountant[:60]!r} is neither rdp nor gdp")
+        if self.accountant != accountant(self.orders):
+            raise InvalidInput(f"accountant {self.accountant} cannot count over this grid of orders")
         if sum(Fraction(decimal(each, "deltas")) for each in self.deltas) > Fraction(self.delta):
             raise InvalidInput("the deltas of the orders add up to more than delta")
         text(self.reason, "reason")
@@ -80,7 +82,7 @@ class Limit(Body):
 
 @dataclass(frozen=True)
 class Writer(Body):
-    """The owner lets `key` reserve and close."""
+    """The owner lets `key` reserve, close and lower the limit."""
 
     kind: ClassVar[str] = "writer"
     key: str
@@ -240,8 +242,3 @@ class Noop(Body):
         if self.at is not None and self.hash is not None:
             within(1, self.at, 10**15, "at")
             match(DIGEST, self.hash, "hash")
-
-
-KINDS: dict[str, type[Body]] = {
-    body.kind: body for body in (Open, Limit, Writer, Owner, Shards, Reserve, Charge, Close, Noop)
-}

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ringfence import canonical, signing
 from ringfence.errors import InvalidInput, LedgerTampered, SignatureRejected
-from ringfence.privacy.ledger.entries import KINDS
 from ringfence.privacy.ledger.fields import Body
+from ringfence.privacy.ledger.kinds import KINDS
 
 _VERSION = 1
 _CONTEXT = "ledger"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from ringfence.errors import InvalidInput, RingfenceError
+from ringfence.errors import InvalidInput, LedgerError, LedgerOwned, RingfenceError, StoreError
+from ringfence.privacy.ledger import objects, snapshots
 from ringfence.privacy.ledger.entries import (
     Charge,
     Close,
@@ -19,26 +21,28 @@ from ringfence.privacy.ledger.entries import (
     Shards,
     Writer,
 )
+from ringfence.privacy.ledger.erasure import Erase
 from ringfence.privacy.ledger.ledger import Ledger
 from ringfence.privacy.ledger.view import Head
-from ringfence.privacy.orders import DEFAULT_ORDERS, gaussian_order, limits, split_delta
+from ringfence.privacy.orders import DEFAULT_ORDERS, GRIDS, accountant, gaussian_order, limits, split_delta
 
 Request = tuple[Ledger, Ed25519PrivateKey, Reserve]
 
 
 def set_limit(
     ledger: Ledger,
-    owner_key: Ed25519PrivateKey,
+    key: Ed25519PrivateKey,
     *,
     epsilon: Decimal,
     delta: Decimal | None = None,
     split: Sequence[Decimal] | None = None,
     reason: str = "",
 ) -> Head:
-    """The owner's limit. The first needs `delta` and fixes it, the default grid and `split` (its share of each order).
+    """A limit: the owner's, or a writer's that is lower. The first needs `delta` and fixes it, the grid and the split.
 
-    Without `split` most of delta goes to the order that Gaussians fill first. A later limit keeps what the first fixed;
-    raising it needs a reason. Raises InvalidInput for numbers that make no limit, LedgerError when it is not allowed.
+    `split` has a share of delta for each order of a grid, which is so chosen: one share for GDP. Without it most of
+    delta goes to the Renyi order that Gaussians fill first. A later limit keeps what the first fixed; raising it needs
+    the owner's key and a reason. Raises InvalidInput for numbers that make no limit, LedgerError when not allowed.
     """
     now = ledger.refresh().limit
     if now is None:
@@ -46,27 +50,38 @@ def set_limit(
             raise InvalidInput("the first limit needs a delta")
         if split is None:
             split = split_delta(delta, DEFAULT_ORDERS, gaussian_order(epsilon, delta, DEFAULT_ORDERS))
-        orders, deltas = DEFAULT_ORDERS, tuple(split)
-    else:
-        if delta is not None and delta != Decimal(now.delta):
-            raise InvalidInput(f"delta {delta} differs from {now.delta}, which the first limit fixed for good")
-        orders, deltas, delta = now.orders, tuple(Decimal(each) for each in now.deltas), Decimal(now.delta)
-    allowed = limits(epsilon, deltas, orders)
-    if not any(allowed):
-        raise InvalidInput(f"epsilon {epsilon} at delta {delta} is too small to admit anything at any order")
-    texts = now.deltas if now else tuple(_text(each) for each in deltas)
-    body = Limit(_text(epsilon), now.delta if now else _text(delta), "rdp", orders, texts, reason, allowed)
-    return ledger.append(body, owner_key)
+        orders = next((grid for grid in GRIDS.values() if len(grid) == len(split)), ())
+        return ledger.append(_limit(epsilon, delta, orders, tuple(split), reason), key)
+    if delta is not None and delta != Decimal(now.delta):
+        raise InvalidInput(f"delta {delta} differs from {now.delta}, which the first limit fixed for good")
+    fixed = _limit(epsilon, Decimal(now.delta), now.orders, tuple(map(Decimal, now.deltas)), reason)
+    return ledger.append(replace(fixed, delta=now.delta, deltas=now.deltas), key)
 
 
 def add_writer(ledger: Ledger, owner_key: Ed25519PrivateKey, writer: str, label: str) -> Head:
-    """The owner lets the key named `writer` (`ed25519:...`) reserve and close."""
+    """The owner lets the key named `writer` (`ed25519:...`) reserve, close and lower the limit."""
     return ledger.append(Writer(writer, label), owner_key)
 
 
 def claim(ledger: Ledger, key: Ed25519PrivateKey, identity: str) -> Head:
-    """Says who spends from this ledger. Raises LedgerOwned when another does, unless `key` is the owner's."""
-    return ledger.append(Owner(identity), key)
+    """Says who spends from this ledger, for good; nothing to do when that is said already (a recreated budget adopts).
+
+    Raises LedgerOwned when another does, for the owner's key too: taking a ledger over is a deliberate act, `transfer`.
+    """
+    body = Owner(identity)
+    known = ledger.refresh().owner_identity
+    if known not in (None, identity):
+        raise LedgerOwned(
+            f"the ledger belongs to {known}, and {identity} claims it",
+            where=ledger.store.url,
+            remedy="its owner may transfer it with a signed entry",
+        )
+    return ledger.append(body, key)
+
+
+def transfer(ledger: Ledger, owner_key: Ed25519PrivateKey, identity: str) -> Head:
+    """The owner's word that from now on `identity` spends from this ledger, whoever did before."""
+    return ledger.append(Owner(identity), owner_key)
 
 
 def add_shards(ledger: Ledger, owner_key: Ed25519PrivateKey, shards: Sequence[ShardEntry]) -> Head:
@@ -74,9 +89,34 @@ def add_shards(ledger: Ledger, owner_key: Ed25519PrivateKey, shards: Sequence[Sh
     return ledger.append(Shards(tuple(shards)), owner_key)
 
 
+def erase(ledger: Ledger, owner_key: Ed25519PrivateKey, shards: Sequence[str], reason: str) -> Head:
+    """The owner's word that all objects of `shards` were destroyed: nothing is reserved on them any more."""
+    return ledger.append(Erase(tuple(shards), reason), owner_key)
+
+
 def reserve(ledger: Ledger, key: Ed25519PrivateKey, body: Reserve) -> Head:
     """Reserves a plan. Raises BudgetExhausted, with nothing written, when it does not fit."""
+    keep_short(ledger, key)
     return ledger.append(body, key)
+
+
+def keep_short(ledger: Ledger, key: Ed25519PrivateKey) -> None:
+    """Appends a snapshot when one is due, so that opening the ledger stays quick. `key` is a writer's or the owner's.
+
+    Housekeeping: another's snapshot, a race or a store that fails leave the ledger as good as it was, only longer.
+    """
+    if not snapshots.is_due(ledger.view):
+        return
+    with suppress(LedgerError, StoreError):
+        if snapshots.is_due(ledger.refresh()):
+            snapshot(ledger, key)
+
+
+def snapshot(ledger: Ledger, key: Ed25519PrivateKey) -> Head:
+    """Appends a snapshot now, and hints at it. Raises LedgerError when another entry came first: then try again."""
+    head = ledger.append(snapshots.taken(ledger.refresh()), key)
+    objects.hint(ledger.store, head.index)
+    return head
 
 
 def charge(ledger: Ledger, silo_key: Ed25519PrivateKey, body: Charge) -> bool:
@@ -90,7 +130,9 @@ def charge(ledger: Ledger, silo_key: Ed25519PrivateKey, body: Charge) -> bool:
 
 def close(ledger: Ledger, key: Ed25519PrivateKey, *, job: str, silo: str, reason: str) -> Head:
     """Gives back what `job` reserved and never charged; no error when it is closed already."""
-    return ledger.append(Close(job, silo, reason), key)
+    head = ledger.append(Close(job, silo, reason), key)
+    keep_short(ledger, key)
+    return head
 
 
 def reserve_all(requests: Sequence[Request]) -> list[Head]:
@@ -123,6 +165,17 @@ def _give_back(requests: Sequence[Request]) -> None:
             held = ledger.refresh().reservations.get((body.job, body.silo))
             if held is not None and held.open and held.reserve == body:
                 close(ledger, key, job=body.job, silo=body.silo, reason="another dataset of the job had no room")
+
+
+def _limit(
+    epsilon: Decimal, delta: Decimal, orders: tuple[str, ...], deltas: tuple[Decimal, ...], reason: str
+) -> Limit:
+    """The entry that says so. Raises InvalidInput when it would admit nothing."""
+    allowed = limits(epsilon, deltas, orders)
+    if not any(allowed):
+        raise InvalidInput(f"epsilon {epsilon} at delta {delta} is too small to admit anything at any order")
+    texts = tuple(_text(each) for each in deltas)
+    return Limit(_text(epsilon), _text(delta), accountant(orders), orders, texts, reason, allowed)
 
 
 def _text(value: Decimal) -> str:

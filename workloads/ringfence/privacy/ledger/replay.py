@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ringfence import canonical
-from ringfence.errors import BudgetExhausted, LedgerError, LedgerTampered
+from ringfence.errors import BudgetExhausted, InvalidInput, LedgerError, LedgerTampered
 from ringfence.privacy.ledger import rules
 from ringfence.privacy.ledger.entries import Noop
 from ringfence.privacy.ledger.envelope import Entry, read
@@ -47,7 +47,7 @@ def _step(view: LedgerView, data: bytes, where: str) -> Step:
     entry = read(data, where=name)
     try:
         return Step(entry, rules.apply(view, entry))
-    except (LedgerError, BudgetExhausted) as error:
+    except (LedgerError, BudgetExhausted, InvalidInput) as error:
         raise LedgerTampered(f"the entry breaks a rule: {error.message}", where=name) from error
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from ringfence.errors import InvalidInput, LedgerError, LedgerOwned
-from ringfence.privacy.ledger import spending
+from ringfence.privacy.ledger import erasure, snapshots, spending
 from ringfence.privacy.ledger.entries import (
     Charge,
     Close,
@@ -25,7 +25,9 @@ from ringfence.privacy.ledger.entries import (
     Writer,
 )
 from ringfence.privacy.ledger.envelope import Entry
+from ringfence.privacy.ledger.erasure import Erase
 from ringfence.privacy.ledger.fields import Body
+from ringfence.privacy.ledger.states import Snapshot
 from ringfence.privacy.ledger.view import EVERYTHING, Block, Head, LedgerView
 from ringfence.privacy.orders import limits, zero
 
@@ -37,7 +39,7 @@ def begin(entry: Entry) -> LedgerView:
         raise LedgerError("a ledger starts with an open entry")
     if body.owner != entry.key:
         raise LedgerError("the open entry is not signed by the owner that it names")
-    view = LedgerView(body.dataset, body.unit, body.owner, head=Head(0, entry.hash))
+    view = LedgerView(body.dataset, body.unit, body.owner, head=Head(0, entry.hash), entry0=entry.hash)
     return view if view.by_shard else replace(view, blocks={EVERYTHING: Block()})
 
 
@@ -74,7 +76,7 @@ def is_repeated(view: LedgerView, body: Body) -> bool:
         case Shards():
             known = view.members.intersection(shard.id for shard in body.shards)
             return len(known) == len(body.shards) and all(
-                not view.by_shard or view.blocks[shard.id].inherits == (shard.inherits or ()) for shard in body.shards
+                not view.by_shard or _derives(view.blocks[shard.id].inherits, shard.inherits) for shard in body.shards
             )
         case Reserve():
             there = view.reservations.get((body.job, body.silo))
@@ -83,15 +85,24 @@ def is_repeated(view: LedgerView, body: Body) -> bool:
             return view.charged.get((body.job, body.silo), {}).get(body.round) == body.digest
         case Close():
             there = view.reservations.get((body.job, body.silo))
-            return there is not None and not there.open
+            return not there.open if there is not None else (body.job, body.silo) in view.past
+        case Erase():
+            return view.erased.issuperset(body.shards)
     return False
 
 
+def _derives(known: tuple[str, ...], named: tuple[str, ...] | None) -> bool:
+    """Whether a block that inherits from `known` is what an owner means who names these sources."""
+    return set(named) <= set(known) if named else not known
+
+
 def _limit(view: LedgerView, entry: Entry, body: Limit) -> LedgerView:
-    _owner_only(view, entry, "a limit")
+    epsilon = Decimal(body.epsilon)
+    if view.limit is None or epsilon >= Decimal(view.limit.epsilon):
+        _owner_only(view, entry, "a limit that is not lower than before")
+    check_writer(view, entry.key)
     if view.limit is not None and view.limit.grid != body.grid:
         raise LedgerError("delta, accountant, orders and their deltas are fixed by the first limit")
-    epsilon = Decimal(body.epsilon)
     try:
         allowed = limits(epsilon, [Decimal(each) for each in body.deltas], body.orders)
     except InvalidInput as error:
@@ -149,6 +160,16 @@ def _noop(view: LedgerView, entry: Entry, body: Noop) -> LedgerView:
     return replace(view, pardoned=view.pardoned | {named})
 
 
+def _erase(view: LedgerView, entry: Entry, body: Erase) -> LedgerView:
+    _owner_only(view, entry, "an erasure")
+    return erasure.erase(view, body)
+
+
+def _snapshot(view: LedgerView, entry: Entry, body: Snapshot) -> LedgerView:
+    check_writer(view, entry.key)
+    return snapshots.apply(view, body, entry.index)
+
+
 def _owner_only(view: LedgerView, entry: Entry, what: str) -> None:
     if entry.key != view.owner_key:
         raise LedgerError(f"{what} must be signed by the owner, not by {entry.key}")
@@ -173,5 +194,7 @@ _RULES: dict[type[Body], Callable[[LedgerView, Entry, Any], LedgerView]] = {
     Reserve: _reserve,
     Charge: spending.charge,
     Close: spending.close,
+    Erase: _erase,
+    Snapshot: _snapshot,
     Noop: _noop,
 }

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from typing import TypeVar
 
 from ringfence.errors import BudgetExhausted, LedgerError
 from ringfence.privacy.filters import admits
 from ringfence.privacy.ledger.entries import Charge, Close, Limit, Reserve
 from ringfence.privacy.ledger.envelope import Entry
-from ringfence.privacy.ledger.view import Block, LedgerView, Reservation
+from ringfence.privacy.ledger.view import Block, LedgerView, Reservation, Share
 from ringfence.privacy.orders import Cost, add, scale, zero
+
+Moved = TypeVar("Moved", Block, Share)
 
 
 def reserve(view: LedgerView, entry: Entry, body: Reserve) -> LedgerView:
@@ -26,6 +29,9 @@ def reserve(view: LedgerView, entry: Entry, body: Reserve) -> LedgerView:
     if len(body.cost) != len(limit.orders):
         raise LedgerError(f"the cost has {len(body.cost)} orders and the ledger has {len(limit.orders)}")
     _check_job(view, body)
+    gone = sorted(view.erased.intersection(body.shards))
+    if gone:
+        raise LedgerError(f"shard {gone[0]} was erased")
     touched = view.blocks_of(body.shards)
     total = scale(body.cost, body.rounds)
     blocks = _changed(view, touched, lambda block: replace(block, reserved=add(block.reserved, total)))
@@ -35,8 +41,10 @@ def reserve(view: LedgerView, entry: Entry, body: Reserve) -> LedgerView:
     before = view.reservations.get(key)
     return replace(
         after,
-        reservations={**view.reservations, key: Reservation(entry.index, body, entry.key)},
-        earlier=(*view.earlier, before) if before else view.earlier,
+        reservations={**view.reservations, key: Reservation(entry.index, body, entry.key, touched=entry.index)},
+        earlier=_in_order(*view.earlier, before) if before else view.earlier,
+        shares=_shared(view, body.consumer, lambda share: replace(share, reserved=add(share.reserved, total))),
+        newest_manifest=max(view.newest_manifest, body.manifest_version),
     )
 
 
@@ -61,15 +69,19 @@ def charge(view: LedgerView, entry: Entry, body: Charge) -> LedgerView:
     if body.cost != held.reserve.cost:
         raise LedgerError(f"the charge of round {body.round} differs from the reserved cost of a round")
 
-    def spend(block: Block) -> Block:
-        return replace(block, spent=add(block.spent, body.cost), reserved=_less(block.reserved, body.cost))
+    def spend(amount: Moved) -> Moved:
+        return replace(amount, spent=add(amount.spent, body.cost), reserved=less(amount.reserved, body.cost))
 
     new = {body.round: body.digest}
     return replace(
         view,
         blocks=_changed(view, view.blocks_of(held.reserve.shards), spend),
         charged={**view.charged, key: {**charged, **new}},
-        reservations={**view.reservations, key: replace(held, charged={**held.charged, **new})},
+        reservations={
+            **view.reservations,
+            key: replace(held, charged={**held.charged, **new}, touched=entry.index),
+        },
+        shares=_shared(view, held.reserve.consumer, spend),
     )
 
 
@@ -81,15 +93,18 @@ def close(view: LedgerView, entry: Entry, body: Close) -> LedgerView:
         raise LedgerError(f"job {body.job} has no reservation for silo {body.silo}")
     if entry.key not in (held.key, view.owner_key):
         raise LedgerError(f"only who reserved for job {body.job}, or the owner, may close its reservation")
+    if not held.open:
+        return view
     back = held.held
+
+    def give_back(amount: Moved) -> Moved:
+        return replace(amount, reserved=less(amount.reserved, back))
+
     return replace(
         view,
-        blocks=_changed(
-            view,
-            view.blocks_of(held.reserve.shards),
-            lambda block: replace(block, reserved=_less(block.reserved, back)),
-        ),
-        reservations={**view.reservations, key: replace(held, open=False)},
+        blocks=_changed(view, view.blocks_of(held.reserve.shards), give_back),
+        reservations={**view.reservations, key: replace(held, open=False, touched=entry.index)},
+        shares=_shared(view, held.reserve.consumer, give_back),
     )
 
 
@@ -100,9 +115,9 @@ def _check_job(view: LedgerView, body: Reserve) -> None:
                 f"job {body.job} holds a reservation already (entry {held.index})",
                 remedy="close it before reserving again",
             )
-    for done in view.charged.get((body.job, body.silo), {}):
-        if done in body.covered:
-            raise LedgerError(f"round {done} of job {body.job} is charged already and cannot be reserved again")
+    twice = view.charged_rounds(body.job, body.silo).intersection(body.covered)
+    if twice:
+        raise LedgerError(f"round {min(twice)} of job {body.job} is charged already and cannot be reserved again")
 
 
 def _check_filter(before: LedgerView, after: LedgerView, limit: Limit, touched: tuple[str, ...]) -> None:
@@ -120,14 +135,17 @@ def _check_filter(before: LedgerView, after: LedgerView, limit: Limit, touched: 
 
 
 def inherited(view: LedgerView, sources: tuple[str, ...]) -> Block:
-    """The block of a new shard whose records were in `sources`."""
-    spent = tuple(map(max, zip(*(view.spent(source) for source in sources), strict=True)))
+    """The block of a new shard whose records were in `sources`, and so perhaps in what came from them meanwhile.
+
+    `spent` is the largest of theirs at each order, since a record lay in one of them; `reserved` is all that is held.
+    """
+    family = view.blocks_of(sources)
+    spent = tuple(map(max, zip(*(view.spent(source) for source in family), strict=True)))
     reserved = zero(view.limit.orders) if view.limit else ()
-    reached = set(sources)
     for held in view.open_reservations():
-        if not reached.isdisjoint(view.blocks_of(held.reserve.shards)):
+        if not frozenset(family).isdisjoint(view.blocks_of(held.reserve.shards)):
             reserved = add(reserved, held.held)
-    return Block(sources, spent, reserved)
+    return Block(family, spent, reserved)
 
 
 def _changed(view: LedgerView, names: tuple[str, ...], change: Callable[[Block], Block]) -> dict[str, Block]:
@@ -142,7 +160,18 @@ def _changed(view: LedgerView, names: tuple[str, ...], change: Callable[[Block],
     return blocks
 
 
-def _less(a: Cost, b: Cost) -> Cost:
+def _in_order(*reservations: Reservation) -> tuple[Reservation, ...]:
+    return tuple(sorted(reservations, key=lambda held: held.index))
+
+
+def _shared(view: LedgerView, consumer: str, change: Callable[[Share], Share]) -> dict[str, Share]:
+    """All shares with `change` made to that of `consumer`."""
+    nothing = zero(view.limit.orders) if view.limit else ()
+    return {**view.shares, consumer: change(view.shares.get(consumer, Share(nothing, nothing)))}
+
+
+def less(a: Cost, b: Cost) -> Cost:
+    """`a` without `b`, order by order."""
     return tuple(x - y for x, y in zip(a, b, strict=True))
 
 

@@ -12,7 +12,7 @@ from ringfence.signing import parse_public
 DATASET = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 SEAL_KEY = re.compile(r"x25519:[A-Za-z0-9_-]{43}")
-UNIT = re.compile(r"Record|User(:.{1,200})?")
+UNIT = re.compile(r"Record|User(:.{1,200})?|Silo")
 OWNER = re.compile(r"(kube:[0-9a-zA-Z-]{1,64}/[a-z0-9.-]{1,253}/[a-z0-9.-]{1,253})|key:ed25519:[A-Za-z0-9_-]{43}")
 LONGEST = 500
 LARGEST_COST = 10**14

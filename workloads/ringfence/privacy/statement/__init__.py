@@ -1,6 +1,6 @@
 """The statement: the signed, machine-readable and printable account of what a model cost and what that means."""
 
-from ringfence.privacy.statement.document import Signers, build, dump, facts, read, sign, signers, verify
+from ringfence.privacy.statement.document import Signers, build, dump, endorse, facts, read, sign, signers, verify
 from ringfence.privacy.statement.facts import (
     ADJACENCY,
     CostFacts,
@@ -26,6 +26,7 @@ __all__ = [
     "StatementFacts",
     "build",
     "dump",
+    "endorse",
     "facts",
     "read",
     "sign",

@@ -16,6 +16,8 @@ def check(facts: StatementFacts) -> None:
         _refuse("a statement needs silos of different names")
     for silo in facts.silos:
         _check_silo(silo)
+        if silo.privacy is not None and (silo.users is not None) != (facts.unit == "User"):
+            _refuse(f"silo {silo.name!r} says its number of users exactly when the unit is User")
     rounds = [entry.round for entry in facts.rounds]
     if rounds != sorted(set(rounds)) or any(number < 0 for number in rounds):
         _refuse("committed rounds must be listed once each, in order")
@@ -25,6 +27,8 @@ def check(facts: StatementFacts) -> None:
 
 
 def _check_silo(silo: SiloFacts) -> None:
+    if silo.users is not None and not 1 <= silo.users <= silo.records:
+        _refuse(f"silo {silo.name!r} has {silo.users} users and {silo.records} records")
     if silo.records < 1 or silo.manifest_version < 0:
         _refuse(f"silo {silo.name!r} needs at least one record and a manifest version")
     if silo.privacy is not None:

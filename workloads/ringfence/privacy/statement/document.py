@@ -21,6 +21,7 @@ from ringfence.errors import InvalidInput, RingfenceError, SignatureRejected
 from ringfence.privacy.statement import figures
 from ringfence.privacy.statement.checks import check
 from ringfence.privacy.statement.facts import StatementFacts
+from ringfence.privacy.statement.persons import composed
 
 _FIXED = {"apiVersion": "ringfence.dev/v1alpha1", "kind": "Statement", "version": 1}
 
@@ -38,9 +39,12 @@ def build(facts: StatementFacts) -> dict[str, Any]:
     # In Python's own types, so that a float reaches the encoder, which refuses it, and NaN never becomes null.
     data = canonical.encode(_adapter().dump_python(facts, by_alias=True, warnings=False))
     fields, checked = canonical.decode(data), _parsed(data)
-    epsilon, delta = figures.composed(cost for _, cost in checked.private())
-    composed = {"epsilon": figures.exact(epsilon), "delta": figures.exact(delta)} if checked.private() else None
-    return {**_FIXED, **fields, "composed": composed}
+    persons = composed([cost for _, cost in checked.private()], checked.unit)
+    told = [
+        {"silos": one.silos, "epsilon": figures.exact(one.epsilon), "delta": figures.exact(one.delta)}
+        for one in persons
+    ]
+    return {**_FIXED, **fields, "composed": told}
 
 
 def facts(statement: Mapping[str, Any]) -> StatementFacts:
@@ -52,15 +56,26 @@ def facts(statement: Mapping[str, Any]) -> StatementFacts:
     fields = {name: value for name, value in body.items() if name not in (*_FIXED, "composed")}
     found = _parsed(canonical.encode(fields))
     if build(found) != body:
-        raise InvalidInput("another version, or composed figures that are not the sums", where="statement")
+        raise InvalidInput("another version, or composed figures that do not follow", where="statement")
     return found
 
 
-def sign(statement: dict[str, Any], coordinator: Ed25519PrivateKey, endorser: Ed25519PrivateKey) -> dict[str, Any]:
-    """The document of `statement.json`: the content with both signatures."""
-    signed = signing.sign(statement, coordinator, "statement")
-    endorsement = signing.sign({"digest": _digest(signed)}, endorser, "endorsement")
-    return {"statement": signed, "endorsement": endorsement}
+def sign(statement: dict[str, Any], coordinator: Ed25519PrivateKey) -> dict[str, Any]:
+    """The document of `statement.json` before it is endorsed: the content with the coordinator's signature."""
+    return {"statement": signing.sign(statement, coordinator, "statement")}
+
+
+def endorse(document: Mapping[str, Any], endorser: Ed25519PrivateKey) -> dict[str, Any]:
+    """The whole document: what the coordinator signed, with the signature of who admitted the job.
+
+    Whoever endorses has read `document["statement"]["key"]` and knows it for the coordinator's. Raises
+    SignatureRejected for what is no statement.
+    """
+    try:
+        signed = dict(document["statement"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise SignatureRejected("not a signed statement") from error
+    return {"statement": signed, "endorsement": signing.sign({"digest": _digest(signed)}, endorser, "endorsement")}
 
 
 def signers(document: Mapping[str, Any]) -> Signers:

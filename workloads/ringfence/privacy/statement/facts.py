@@ -13,6 +13,8 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from ringfence.privacy.statement.units import WORDS, UnitWords
+
 ADJACENCY: Literal["zero-out (replace-special; same values as add/remove)"] = (
     "zero-out (replace-special; same values as add/remove)"
 )
@@ -45,9 +47,10 @@ class JobFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class CostFacts:
-    """RDP in micro-units (1e-6) at each order of the ledger's grid; total = round x rounds charged."""
+    """RDP in micro-units (1e-6) at each order of the ledger's grid, or of mu**2 at the one order "gdp"; total = round x
+    rounds charged."""
 
-    orders: tuple[Decimals, ...]
+    orders: tuple[Decimals | Literal["gdp"], ...]
     round: tuple[int, ...]
     total: tuple[int, ...]
 
@@ -60,6 +63,7 @@ class LedgerFacts:
 
     spent_before: Decimals
     spent_after: Decimals
+    accountant: Literal["rdp", "gdp"]
     limit_epsilon: Decimals
     limit_delta: Decimals
     highest_epsilon: Decimals  # the highest limit ever set
@@ -79,6 +83,7 @@ class PrivacyFacts:
     """
 
     approved_by: Text  # who allowed the code to meet this dataset's key
+    mechanism: Literal["poisson-gaussian", "gaussian"]  # units drawn, or all of them in every step
     sampling_rate: Fraction
     noise_multiplier: Decimals
     max_grad_norm: Decimals
@@ -106,6 +111,7 @@ class SiloFacts:
     owner: PublicKey
     records: int
     privacy: PrivacyFacts | None
+    users: int | None = None  # declared, where the unit is User
 
     __pydantic_config__ = _CONFIG
 
@@ -131,11 +137,15 @@ class StatementFacts:
     model: Digest
     metrics: dict[Text, SignedDecimals]
     created: UtcTime
-    unit: Literal["Record"] = "Record"
+    unit: Literal["Record", "User", "Silo"] = "Record"
     adjacency: Literal["zero-out (replace-special; same values as add/remove)"] = ADJACENCY
-    accountant: Literal["rdp"] = "rdp"
 
     __pydantic_config__ = _CONFIG
+
+    @property
+    def words(self) -> UnitWords:
+        """What the unit is called."""
+        return WORDS[self.unit]
 
     def private(self) -> list[tuple[SiloFacts, PrivacyFacts]]:
         """The silos with a budget, each with what it cost."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
-
-from ringfence.privacy.statement.facts import PrivacyFacts
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 _LARGE = Decimal(20)  # beyond e^20 a factor says nothing any more, so it is not spelt out
 
@@ -53,16 +50,6 @@ def guess(value: Decimal, delta: Decimal) -> str:
         return "100"
     odds = value.exp()
     return exact(min(Decimal(100), _rounded(100 * (odds + delta) / (odds + 1), 1)))
-
-
-def composed(costs: Iterable[PrivacyFacts]) -> tuple[Decimal, Decimal]:
-    """(epsilon, delta) for one person with a record in each of these datasets: basic composition, the plain sums."""
-    wide = Context(prec=120)  # the longest decimals that facts allow, fifty times over, still add up exactly
-    total, delta = Decimal(0), Decimal(0)
-    for cost in costs:
-        total = wide.add(total, Decimal(cost.job_epsilon))
-        delta = wide.add(delta, Decimal(cost.job_delta))
-    return total, delta
 
 
 def _rounded(value: Decimal, places: int) -> Decimal:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from ringfence.privacy.statement import figures
-from ringfence.privacy.statement.facts import LedgerFacts, StatementFacts
+from ringfence.privacy.statement.facts import LedgerFacts, PrivacyFacts, SiloFacts, StatementFacts
+from ringfence.privacy.statement.persons import Composed, composed
 
 
 def conditions(facts: StatementFacts) -> list[str]:
@@ -17,8 +19,7 @@ def conditions(facts: StatementFacts) -> list[str]:
         *_sampling(facts),
         "The noise being unpredictable: it came from a cipher keyed by the operating system of each silo's machine, "
         "and its keys were not kept. No seed of the job has any part in it.",
-        "The silos' machines being sound. Clipping and noise were applied inside the silo before anything left it, "
-        "so the guarantee does not depend on the coordinator, on the object store or on the other silos.",
+        _machines(facts),
     ]
 
 
@@ -36,6 +37,19 @@ def not_covered(facts: StatementFacts) -> list[str]:
     return sentences
 
 
+def _machines(facts: StatementFacts) -> str:
+    if facts.unit == "Silo":
+        return (
+            "The coordinator's and the silos' machines being sound. Each silo clipped its update; the coordinator "
+            "alone saw these updates, and added noise to their sum once a round. The guarantee is against everybody "
+            "who sees what was released, not against the coordinator."
+        )
+    return (
+        "The silos' machines being sound. Clipping and noise were applied inside the silo before anything left it, "
+        "so the guarantee does not depend on the coordinator, on the object store or on the other silos."
+    )
+
+
 def _code(facts: StatementFacts) -> list[str]:
     what = "the tasks built into this release" if facts.job.code == "builtin" else f"the package {facts.job.code}"
     image = f", in the image {facts.job.image}" if facts.job.image else ", on a machine without a pinned image"
@@ -44,14 +58,27 @@ def _code(facts: StatementFacts) -> list[str]:
 
 
 def _sampling(facts: StatementFacts) -> list[str]:
-    rates = "; ".join(
+    found = []
+    drawn = _noises([pair for pair in facts.private() if pair[1].mechanism == "poisson-gaussian"])
+    if drawn:
+        found.append(
+            f"Poisson sampling having been performed: {facts.words.sampled}, and nobody learns which were drawn "
+            f"({drawn})."
+        )
+    whole = _noises([pair for pair in facts.private() if pair[1].mechanism == "gaussian"])
+    if whole:
+        found.append(
+            f"The noise having been added to sums over all {facts.words.many}: no amplification by sampling is claimed "
+            f"({whole})."
+        )
+    return found
+
+
+def _noises(private: Sequence[tuple[SiloFacts, PrivacyFacts]]) -> str:
+    return "; ".join(
         f"{silo.name}: rate {cost.sampling_rate}, noise multiplier {cost.noise_multiplier}, clip {cost.max_grad_norm}"
-        for silo, cost in facts.private()
+        for silo, cost in private
     )
-    return [
-        "Poisson sampling having been performed: every step drew each record on its own with the same probability, "
-        f"and nobody learns which were drawn ({rates})."
-    ]
 
 
 def _people(facts: StatementFacts) -> list[str]:
@@ -59,19 +86,27 @@ def _people(facts: StatementFacts) -> list[str]:
         "Facts about groups: what is true of many records at once is what a model is meant to learn, and it does.",
         "People who are not in the data: what the model says about someone follows from what it learned of others, and "
         "would be learned, within the bound above, without that person too.",
-        "A person with several records in one dataset: the guarantee is for one record and weakens with each more.",
+        facts.words.several,
     ]
     private = facts.private()
     if len(private) == 1:
         return [*sentences, "A person who is also in another dataset: what that one released comes on top."]
-    epsilon, delta = figures.composed(cost for _, cost in private)
-    return [
-        *sentences,
-        f"A person in several silos: with a record in each of the {len(private)} private silos, that person's "
-        f"guarantees compose to at most epsilon {figures.epsilon(figures.exact(epsilon))} at delta "
-        f"{figures.exact(delta)} (the sum bound of the jobs' epsilons and deltas), a factor of at most "
-        f"{figures.factor(epsilon)}.",
-    ]
+    found = composed([cost for _, cost in private], facts.unit)
+    bounds = "; ".join(_person(one, len(private)) for one in found)
+    why = (
+        "the noise is shared, so the distances add up before they are converted"
+        if facts.unit == "Silo"
+        else "each silo drew its own noise, and the costs add up order by order"
+    )
+    return [*sentences, f"A person in several silos: with {facts.words.in_each} in {bounds} ({why})."]
+
+
+def _person(one: Composed, silos: int) -> str:
+    which = f"all {silos} private silos" if one.silos == silos else f"any {one.silos} of the {silos} private silos"
+    return (
+        f"{which}, that person has epsilon at most {figures.epsilon(figures.exact(one.epsilon))} at delta "
+        f"{figures.exact(one.delta)}, a factor of at most {figures.factor(one.epsilon)}"
+    )
 
 
 def _limits(facts: StatementFacts) -> list[str]:

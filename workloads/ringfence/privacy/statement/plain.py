@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ringfence.privacy.statement import document, figures, limitations
 from ringfence.privacy.statement.facts import PrivacyFacts, SiloFacts, StatementFacts
+from ringfence.privacy.statement.units import UnitWords
 
 
 class Section(NamedTuple):
@@ -74,12 +75,12 @@ def _unprotected(facts: StatementFacts) -> list[str]:
 
 
 def _protected(facts: StatementFacts) -> list[str]:
-    sizes = "; ".join(f"{silo.name}: {silo.records:,}" for silo, _ in facts.private())
+    words = facts.words
+    sizes = "; ".join(f"{silo.name}: {_size(silo)}" for silo, _ in facts.private())
     sentences = [
-        "The guarantee protects one record at a time: any single one of the training records of each dataset "
-        f"({sizes}).",
-        "It compares what happened with what would have happened had that record's values been blanked out. In the "
-        f"field's words, the adjacency is {facts.adjacency}. How many records there are is treated as public.",
+        f"The guarantee protects {words.protected} ({sizes}).",
+        f"It compares what happened with what would have happened had {words.blanked}. In the "
+        f"field's words, the adjacency is {facts.adjacency}. How many {words.many} there are is treated as public.",
     ]
     if facts.public():
         sentences.append(
@@ -89,13 +90,17 @@ def _protected(facts: StatementFacts) -> list[str]:
     return sentences
 
 
+def _size(silo: SiloFacts) -> str:
+    return f"{silo.records:,}" if silo.users is None else f"{silo.users:,} with {silo.records:,} records"
+
+
 def _meaning(facts: StatementFacts) -> list[str]:
     sentences = [
-        "Epsilon bounds how far one record can change the probability of anything that this job released, "
+        f"Epsilon bounds how far one {facts.words.one} can change the probability of anything that this job released, "
         "and so of anything that can be concluded from it; the smaller, the better protected. "
         "Delta is a small probability that this bound may be missed by."
     ]
-    return sentences + [_bound(silos, cost) for silos, cost in _alike(facts)]
+    return sentences + [_bound(silos, cost, facts.words) for silos, cost in _alike(facts)]
 
 
 def _alike(facts: StatementFacts) -> list[tuple[list[SiloFacts], PrivacyFacts]]:
@@ -109,13 +114,13 @@ def _alike(facts: StatementFacts) -> list[tuple[list[SiloFacts], PrivacyFacts]]:
     ]
 
 
-def _bound(silos: Sequence[SiloFacts], cost: PrivacyFacts) -> str:
+def _bound(silos: Sequence[SiloFacts], cost: PrivacyFacts, words: UnitWords) -> str:
     epsilon, delta = Decimal(cost.job_epsilon), Decimal(cost.job_delta)
     return (
         f"{names(silos)}: epsilon is at most {figures.epsilon(cost.job_epsilon)} at delta {cost.job_delta}. With any "
-        "one record or without it, the probability of any output differs by a factor of at most "
+        f"one {words.one} or without it, the probability of any output differs by a factor of at most "
         f"{figures.factor(epsilon)} (the odds factor, e to the power of epsilon), plus at most {cost.job_delta}. "
-        "Someone who knew everything else, and would have guessed 50:50 whether that record's values were there, "
+        f"Someone who knew everything else, and would have guessed 50:50 whether {words.presence}, "
         f"guesses right with a probability of at most {figures.guess(epsilon, delta)} % after seeing all that the "
         "job released."
     )
