@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,14 @@ import pyarrow as pa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ringfence.errors import StoreError
+from ringfence.privacy.ledger.entries import PlanRecord, Reserve
+from ringfence.privacy.ledger.ledger import Ledger
+from ringfence.privacy.ledger.operations import reserve, set_limit
 from ringfence.schema import DatasetSchema
 from ringfence.shards.keys import Kek
+from ringfence.shards.manifest import Manifest
 from ringfence.shards.seal import SealKeys, SealRequest
+from ringfence.signing import public_name
 from ringfence.store import Store, Stores
 
 SCHEMA = DatasetSchema.model_validate(
@@ -47,6 +53,26 @@ def request(url: str, **changed: Any) -> SealRequest:
     """Ten rows in shards of four."""
     given = {"source": rows(), "url": url, "schema": SCHEMA, "shard_records": 4}
     return SealRequest(**{**given, **changed})
+
+
+def reserved(folder: Path, manifest: Manifest) -> Ledger:
+    """The dataset's ledger with a limit and one job's open reservation on all shards."""
+    pin = manifest.ledger
+    assert pin is not None
+    ledger = Ledger.open(Stores().open(url_of(folder)), pin=pin.entry0)
+    set_limit(ledger, KEYS.signer, epsilon=Decimal(8), delta=Decimal("1e-6"))
+    plan = PlanRecord("poisson-gaussian", "1.0", "1/10", 1, 1, "1", "1", "1e-6")
+    owner, sealing = public_name(KEYS.signer), "x25519:" + "A" * 43
+    limit = ledger.view.limit
+    assert limit is not None
+    body = Reserve(
+        job="job", job_name="job", spec_digest="sha256:" + "0" * 64, silo="mercy", manifest_version=manifest.version,
+        manifest_digest=manifest.digest(), code="builtin", image="", plan=plan, cost=(1,) * len(limit.orders),
+        first=1, rounds=1, consumer="research", silo_key=owner, silo_seal_key=sealing, coordinator_key=owner,
+        coordinator_seal_key=sealing, shards=tuple(shard.id for shard in manifest.training),
+    )  # fmt: skip
+    reserve(ledger, KEYS.signer, body)
+    return ledger
 
 
 def url_of(folder: Path) -> str:
@@ -93,6 +119,10 @@ class FailingStore:
     def delete(self, key: str) -> None:
         if not self.plan.dead:
             self.inner.delete(key)
+
+    def purge(self, key: str) -> None:
+        if not self.plan.dead:
+            self.inner.purge(key)
 
     def _write(self, key: str, write: Any) -> Any:
         plan = self.plan

@@ -15,8 +15,9 @@ from shard_samples import CANARY, KEYS, OTHER, request, rows, url_of
 from ringfence import canonical, signing
 from ringfence.errors import InvalidInput, KeyRejected, ManifestUnavailable, ShardUnavailable, SignatureRejected
 from ringfence.shards.manifest import Manifest, encode_manifest, read_manifest, read_manifest_version
-from ringfence.shards.open import open_dataset, open_quality, open_shard
+from ringfence.shards.open import open_dataset, open_shard
 from ringfence.shards.seal import SealKeys, seal
+from ringfence.shards.sealed_quality import open_quality
 from ringfence.store import Stores
 
 KEY_OR_DEK = "a shard's key is wrapped exactly when the dataset is not public"
@@ -138,7 +139,12 @@ class TestKeys:
         shutil.rmtree(dataset / "shards")
         message = f"URL: sealed under {KEYS.kek.id}, the key given is {OTHER.kek.id}; "
         unopened(
-            dataset, message + "name the key file that the dataset was sealed with", manifest, OTHER.kek, KeyRejected
+            dataset,
+            message
+            + "name the key file that the dataset was sealed with; if it is lost, so are these rows: seal them again",
+            manifest,
+            OTHER.kek,
+            KeyRejected,
         )
 
     def test_no_key_is_named(self, dataset):

@@ -26,8 +26,9 @@ from ringfence.errors import (
 from ringfence.privacy.ledger.ledger import Ledger
 from ringfence.schema import DatasetSchema
 from ringfence.shards.manifest import read_manifest
-from ringfence.shards.open import open_dataset, open_quality
+from ringfence.shards.open import open_dataset
 from ringfence.shards.seal import SealKeys, SealRequest, seal
+from ringfence.shards.sealed_quality import open_quality
 from ringfence.store import Stores
 
 DECLARE = "declare it with `role: unit` and type identifier"
@@ -143,8 +144,8 @@ def test_progress_is_told_for_every_shard(tmp_path):
     seen = []
     manifest = seal(request(url_of(tmp_path)), Stores(), KEYS, lambda *step: seen.append(step)).manifest
     open_dataset(store_of(tmp_path), manifest, KEYS.kek, lambda *step: seen.append(step))
-    steps = [(1, 3), (2, 3), (3, 3)]
-    assert seen == [("sealing shards", *step) for step in steps] + [("opening shards", *step) for step in steps]
+    sealing = [("sealing records", done, 10) for done in (4, 8, 10)]
+    assert seen == sealing + [("opening shards", done, 3) for done in (1, 2, 3)]
 
 
 def test_shard_ids_are_random_and_not_digests(tmp_path):
@@ -202,7 +203,7 @@ class TestAppend:
 
     def test_another_key_cannot_append(self, tmp_path):
         sealed(tmp_path)
-        remedy = "name the key file that the dataset was sealed with"
+        remedy = "name the key file that the dataset was sealed with; if it is lost, so are these rows: seal them again"
         message = f"URL: sealed under {KEYS.kek.id}, the key given is {OTHER.kek.id}; {remedy}"
         refused(KeyRejected, tmp_path, message, SealKeys(OTHER.kek, KEYS.signer), append=True)
 

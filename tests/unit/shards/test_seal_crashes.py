@@ -5,29 +5,25 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from shard_samples import KEYS, OTHER, Crashed, FailingStore, FailingStores, request, rows, url_of
+from shard_samples import KEYS, OTHER, Crashed, FailingStore, FailingStores, request, reserved, rows, url_of
 
 from ringfence import signing
 from ringfence.errors import ConditionalWritesUnsupported, InvalidInput, LedgerOwned, ManifestUnavailable, StoreError
-from ringfence.privacy.ledger.entries import PlanRecord, Reserve
 from ringfence.privacy.ledger.ledger import Ledger
-from ringfence.privacy.ledger.operations import reserve, set_limit
-from ringfence.privacy.orders import DEFAULT_ORDERS
 from ringfence.shards.manifest import read_manifest
 from ringfence.shards.open import open_dataset
 from ringfence.shards.seal import SealKeys, seal
 from ringfence.store import Stores
 
 OWNER = signing.public_name(KEYS.signer)
-FIRST = ["ledger/0", "shards/", "shards/", "shards/", "quality/1", "ledger/0", "ledger/1", "manifest/1"]
-APPEND = ["shards/", "shards/", "quality/2", "ledger/0", "ledger/2", "manifest/2"]
+FIRST = ["ledger/0", "shards/", "shards/", "shards/", "quality/1", "ledger/0", "ledger/1", "audit/0", "manifest/1"]
+APPEND = ["shards/", "shards/", "quality/2", "ledger/0", "ledger/2", "audit/1", "manifest/2"]
 
 
 def store_of(folder):
@@ -134,7 +130,7 @@ def test_a_public_seal_survives_a_crash_too(tmp_path):
 def test_a_manifest_that_vanished_after_spending_is_not_forgotten(tmp_path):
     """Sealing afresh beside a ledger that has reservations would give spent rows a new budget."""
     manifest = seal(request(url_of(tmp_path)), Stores(), KEYS).manifest
-    reserve_something(tmp_path, manifest)
+    reserved(tmp_path, manifest)
     (tmp_path / "manifest" / "1").unlink()
     with pytest.raises(ManifestUnavailable) as refusal:
         seal(request(url_of(tmp_path)), Stores(), KEYS)
@@ -142,20 +138,6 @@ def test_a_manifest_that_vanished_after_spending_is_not_forgotten(tmp_path):
         f"{url_of(tmp_path)}: this ledger has reservations, but the manifest of its dataset is gone; "
         "restore the manifest, or seal to another URL with a ledger of its own"
     )
-
-
-def reserve_something(folder, manifest):
-    ledger = Ledger.open(store_of(folder), pin=manifest.ledger.entry0)
-    set_limit(ledger, KEYS.signer, epsilon=Decimal(8), delta=Decimal("1e-6"))
-    plan = PlanRecord("poisson-gaussian", "1.0", "1/10", 1, 1, "1", "1", "1e-6")
-    sealing = "x25519:" + "A" * 43
-    body = Reserve(
-        job="job", job_name="job", spec_digest="sha256:" + "0" * 64, silo="mercy", manifest_version=1,
-        manifest_digest=manifest.digest(), code="builtin", image="", plan=plan, cost=(1,) * len(DEFAULT_ORDERS),
-        first=1, rounds=1, consumer="research", silo_key=OWNER, silo_seal_key=sealing, coordinator_key=OWNER,
-        coordinator_seal_key=sealing, shards=tuple(shard.id for shard in manifest.shards),
-    )  # fmt: skip
-    reserve(ledger, KEYS.signer, body)
 
 
 class Lying(FailingStore):

@@ -8,7 +8,8 @@ import pytest
 
 from ringfence.errors import InvalidInput, InvalidRows
 from ringfence.schema import DatasetSchema
-from ringfence.shards.sources import read_source
+from ringfence.schema.document import parse_schema
+from ringfence.shards.sources import Source, read_source
 
 SCHEMA = DatasetSchema.model_validate(
     {
@@ -216,3 +217,26 @@ def test_what_is_not_there_or_of_no_known_kind_is_refused(tmp_path):
     refused(InvalidInput, path, f"{path}: not a kind of file that can be sealed; {remedy}")
     remedy = "give a path or file:///path; copy rows that lie elsewhere to this machine first"
     refused(InvalidInput, "s3://mercy/a.csv", f"s3://mercy/a.csv: rows are read from this machine only; {remedy}")
+
+
+def test_a_mapping_file_stands_for_several_sources(tmp_path):
+    (tmp_path / "stays.csv").write_text("PATIENT,WARD\n7,1\n8,2\n")
+    (tmp_path / "labs.csv").write_text("patient,weight_lb\n8,100\n7,200\n")
+    (tmp_path / "sources.yaml").write_text(
+        """
+sources: {stays: {path: stays.csv, key: PATIENT}, labs: {path: labs.csv, key: patient}}
+columns:
+  ward: {from: stays.WARD, codes: {"1": a, "2": b}}
+  weight: {from: labs.weight_lb, multiply: "0.45359237"}
+"""
+    )
+    schema = parse_schema(
+        "columns: [{name: ward, type: category, values: [a, b]}, "
+        "{name: weight, type: number, minimum: 0, maximum: 300}]",
+        "schema",
+    )
+    source = Source(tmp_path / "sources.yaml", schema)
+    rows = pa.concat_tables(source.tables()).to_pydict()
+    assert rows == {"ward": ["a", "b"], "weight": pytest.approx([90.718474, 45.359237])}
+    assert source.lineage == {"ward": "stays.WARD, 2 codes replaced", "weight": "labs.weight_lb, times 0.45359237"}
+    assert read_source(tmp_path / "sources.yaml").column_names == ["ward", "weight"]

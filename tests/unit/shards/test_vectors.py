@@ -22,7 +22,8 @@ from ringfence.shards import container
 from ringfence.shards.binding import shard_binding
 from ringfence.shards.container import open_bytes
 from ringfence.shards.manifest import encode_manifest, read_manifest
-from ringfence.shards.open import open_dataset, open_quality
+from ringfence.shards.open import open_dataset
+from ringfence.shards.sealed_quality import open_quality
 from ringfence.store import Stores
 
 VECTORS = Path(__file__).parents[2] / "vectors"

@@ -15,7 +15,7 @@ from minio import Minio
 from moto.server import ThreadedMotoServer
 
 from ringfence.errors import InvalidInput, ObjectNotFound, StoreError
-from ringfence.store import ObjectInfo, Stores, require_conditional_writes
+from ringfence.store import ObjectInfo, Original, Stores, require_conditional_writes
 
 USER, PASSWORD = "ringfence-test", "ringfence-test-secret"
 
@@ -181,6 +181,37 @@ def test_versions_are_listed_oldest_first_with_delete_markers(versioned):
     assert not versioned.exists("ledger/1")
 
 
+def test_the_original_outlives_overwriting_and_deleting(versioned):
+    versioned.put("ledger/1", b"the entry")
+    (first,) = versioned.versions("ledger/1")
+    assert versioned.original("ledger/1") == Original(b"the entry")
+    assert versioned.put_if_absent("ledger/1", b"x") is False
+    versioned.put("ledger/1", b"overwritten later")
+    time.sleep(1.1)  # times of versions may have whole seconds
+    versioned.delete("ledger/1")
+    assert versioned.original("ledger/1").data == b"the entry"
+    assert versioned.put_if_absent("ledger/1", b"created behind a delete marker") is True
+    found = versioned.original("ledger/1")
+    assert found.data == b"the entry"
+    assert first.version_id not in {version.version_id for version in found.others}
+    assert [version.deleted for version in found.others].count(True) == 1
+    assert len(found.others) == 3
+    assert all(version.when.startswith("20") for version in found.others)
+    with pytest.raises(ObjectNotFound):
+        versioned.original("ledger/2")
+
+
+def test_the_original_of_an_object_without_history_is_the_object(store):
+    with pytest.raises(ObjectNotFound, match=rf"^{store.url}/ledger/7: no such object$"):
+        store.original("ledger/7")
+    store.put("ledger/7", b"the entry")
+    assert store.original("ledger/7") == Original(b"the entry")
+    assert store.put_if_absent("ledger/8", b"the next") is True
+    assert store.original("ledger/8") == Original(b"the next")
+    with pytest.raises(ObjectNotFound):
+        store.original("ledger/9")
+
+
 def test_conditional_writes_are_proven_and_leave_nothing(store):
     require_conditional_writes(store)
     require_conditional_writes(store)
@@ -208,7 +239,8 @@ def test_conditional_writes_are_proven_and_leave_nothing(store):
     ],
 )
 def test_a_key_never_leaves_the_root(store, key, fault):
-    for use in (store.get, store.versions, store.exists, store.delete, lambda key: store.get_version(key, "null")):
+    reading = (store.get, store.versions, store.original, store.exists, lambda key: store.get_version(key, "null"))
+    for use in (*reading, store.delete):
         with pytest.raises(InvalidInput, match=f"object key .*{fault}"):
             use(key)
     for write in (store.put, store.put_if_absent):

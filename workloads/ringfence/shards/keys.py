@@ -31,6 +31,7 @@ from ringfence.signing import parse_public, public_name
 _BYTES = 32
 _NONCE = 12
 _LARGEST_FILE = 4096
+_LOST = "restore it: nothing sealed under a lost key opens again (`ringfence keys new FILE` makes keys for new rows)"
 
 
 class Kek:
@@ -149,7 +150,7 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(_LARGEST_FILE).strip()
     except OSError as error:
-        remedy = "make keys with `ringfence keys new FILE`" if isinstance(error, FileNotFoundError) else ""
+        remedy = _LOST if isinstance(error, FileNotFoundError) else ""
         raise KeyRejected(f"cannot read the key: {error.strerror}", where=str(path), remedy=remedy) from error
 
 

@@ -1,9 +1,9 @@
 """A dataset's manifest: the signed, clear listing of what its owner declares.
 
-It holds the declared schema, declared counts, the unit, the shards with their wrapped keys, and the pinned ledger; it
-holds nothing that was computed from rows beyond the counts, which the owner declares by signing. One object a version,
-`manifest/<version>`, each created only if absent; the highest version is current and names the digest of the one
-before it.
+It holds the declared schema, declared counts, the unit, the terms, the shards with their wrapped keys, and the pinned
+ledger; it holds nothing that was computed from rows beyond the counts, which the owner declares by signing. One object
+a version, `manifest/<version>`, each created only if absent; the highest version is current and names the digest of the
+one before it. A field at its default is not written, so that a manifest without it stays what it was.
 """
 
 from __future__ import annotations
@@ -12,11 +12,15 @@ import re
 from typing import Annotated, Any, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, model_validator
+from pydantic import Field, ValidationError, field_serializer, model_validator
 
 from ringfence import canonical, signing
 from ringfence.errors import InvalidInput, ManifestUnavailable, ObjectNotFound
 from ringfence.schema import DatasetSchema
+from ringfence.shards.handover import Handover, check_handovers
+from ringfence.shards.splitting import Split
+from ringfence.shards.strict import Digest, Public, Strict
+from ringfence.shards.terms import Terms
 from ringfence.store.interface import Store
 
 FORMAT_VERSION = 1
@@ -25,21 +29,21 @@ FOLDER = "manifest"
 _CONTEXT = "manifest"
 _NAME = re.compile(r"[1-9][0-9]{0,8}")
 
-Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Count = Annotated[int, Field(ge=0, lt=2**53)]
 Version = Annotated[int, Field(ge=1, lt=10**9)]
-Public = Annotated[str, Field(pattern=r"^ed25519:[A-Za-z0-9_-]{43}$")]
+_UNWRITTEN: dict[str, Any] = {
+    "terms": None,
+    "handovers": [],
+    "split": None,
+}  # fields that are left out at their default
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class ShardInfo(_Strict):
+class ShardInfo(Strict):
     """One shard: its stable random id, its records, its sealed object, and its key.
 
     `size` and `digest` are those of the sealed object in bytes. `sealed_version` and `position` are the manifest
-    version and the place at which it was sealed. A sealed shard has `kek` and `wrapped_dek`, a public one `dek`.
+    version and the place at which it was sealed. A sealed shard has `kek` and `wrapped_dek`, a public one `dek`. Jobs
+    train on the shards of part `training`; those of part `validation` are kept for scores.
     """
 
     id: Annotated[str, Field(pattern=r"^sh-[0-9a-f]{32}$")]
@@ -51,6 +55,7 @@ class ShardInfo(_Strict):
     kek: Annotated[str, Field(pattern=r"^kek:[0-9a-f]{16}$")] | None
     wrapped_dek: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{80}$")] | None
     dek: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None
+    part: Literal["training", "validation"] = "training"
 
     @property
     def key(self) -> str:
@@ -58,18 +63,20 @@ class ShardInfo(_Strict):
         return f"shards/{self.id}"
 
 
-class LedgerPin(_Strict):
+class LedgerPin(Strict):
     """Where the ledger lies, and the hash of its entry 0: without that entry the dataset is closed."""
 
     url: Annotated[str, Field(min_length=1, max_length=900)]
     entry0: Digest
 
 
-class Manifest(_Strict):
+class Manifest(Strict):
     """One version of a dataset, as its owner signed it.
 
     `records` counts training records and `units` the persons (values of the unit column) or records behind them, after
     cleaning. `ledger` is None exactly for a public dataset: its owner's word that no person's privacy is at stake.
+    `handovers` lead from the first owner's key to `owner`, each signed by the key before it.
+    `split` says which records are kept for scores.
     """
 
     format_version: Literal[1]
@@ -85,6 +92,9 @@ class Manifest(_Strict):
     ledger: LedgerPin | None
     quality_digest: Digest | None
     previous: Digest | None
+    terms: Terms | None = None
+    handovers: Annotated[tuple[Handover, ...], Field(max_length=100)] = ()
+    split: Split | None = None
 
     @field_serializer("schema_")
     def _schema_document(self, schema: DatasetSchema) -> dict[str, Any]:
@@ -92,7 +102,11 @@ class Manifest(_Strict):
 
     def document(self) -> dict[str, Any]:
         """The manifest as plain JSON values, unsigned."""
-        return self.model_dump(mode="json", by_alias=True)
+        full = self.model_dump(mode="json", by_alias=True)
+        for shard in full["shards"]:
+            if shard["part"] == "training":
+                del shard["part"]
+        return {name: value for name, value in full.items() if name not in _UNWRITTEN or value != _UNWRITTEN[name]}
 
     def digest(self) -> str:
         """`sha256:<hex>` of the canonical bytes of the unsigned manifest: what reservations and successors name."""
@@ -103,14 +117,31 @@ class Manifest(_Strict):
         """The object's key in the store."""
         return f"{FOLDER}/{self.version}"
 
+    @property
+    def training(self) -> tuple[ShardInfo, ...]:
+        """The shards that jobs train on."""
+        return tuple(shard for shard in self.shards if shard.part == "training")
+
+    @property
+    def validation(self) -> tuple[ShardInfo, ...]:
+        """The shards that are kept for scores."""
+        return tuple(shard for shard in self.shards if shard.part == "validation")
+
+    @property
+    def validation_records(self) -> int:
+        """Records kept for scores."""
+        return sum(shard.records for shard in self.validation)
+
     @model_validator(mode="after")
     def _whole(self) -> Manifest:
         if (self.ledger is None) != self.public:
             raise ValueError("a ledger is pinned exactly when the dataset is not public")
         if (self.previous is None) != (self.version == 1):
             raise ValueError("previous is named exactly from version 2 on")
-        if self.records != sum(shard.records for shard in self.shards):
+        if self.records != sum(shard.records for shard in self.training):
             raise ValueError("records is not the sum over the shards")
+        if not self.training:
+            raise ValueError("no shard to train on is listed")
         if len({shard.id for shard in self.shards}) != len(self.shards):
             raise ValueError("a shard is listed twice")
         for shard in self.shards:
@@ -133,8 +164,9 @@ def encode_manifest(manifest: Manifest, signer: Ed25519PrivateKey) -> bytes:
 def decode_manifest(data: bytes, *, signer: str | None, where: str) -> Manifest:
     """The manifest in `data`, its signature verified.
 
-    With `signer` None it is only known to be signed by the owner that it names itself. Raises SignatureRejected when it
-    is not signed or not by that owner, ManifestUnavailable when it is not a manifest.
+    `signer` is the pinned key: the owner's, or one that handed over to it. With None the manifest is only known to be
+    signed by the owner that it names itself. Raises SignatureRejected when it is not signed or not by that owner,
+    ManifestUnavailable when it is not a manifest.
     """
     try:
         document = canonical.decode(data)
@@ -142,7 +174,8 @@ def decode_manifest(data: bytes, *, signer: str | None, where: str) -> Manifest:
         raise ManifestUnavailable(f"altered: {error.message}", where=where) from error
     if not isinstance(document, dict) or document.get("format_version") != FORMAT_VERSION:
         raise ManifestUnavailable(f"not a manifest of format version {FORMAT_VERSION}", where=where)
-    named = signing.verify(document, _CONTEXT, signer=signer or str(document.get("owner")), where=where)
+    expected = _signer(document, signer, where)
+    named = signing.verify(document, _CONTEXT, signer=expected, where=where)
     key = named.pop("key")
     try:
         manifest = Manifest.model_validate_json(canonical.encode(named))
@@ -156,6 +189,14 @@ def decode_manifest(data: bytes, *, signer: str | None, where: str) -> Manifest:
     if manifest.document() != named:
         raise ManifestUnavailable("malformed: a value is not written in its one form", where=where)
     return manifest
+
+
+def _signer(document: dict[str, Any], pinned: str | None, where: str) -> str:
+    """Whose signature is asked for: the pinned key's, or its successor's where the manifest shows a handover by it."""
+    owner, handovers = str(document.get("owner")), document.get("handovers")
+    if pinned is None or pinned == owner or not handovers:
+        return pinned or owner
+    return check_handovers(handovers, str(document.get("dataset")), pinned, where)
 
 
 def current_version(store: Store) -> int:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import pyarrow as pa
@@ -18,11 +20,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ringfence import canonical
 from ringfence.errors import InvalidInput, ObjectNotFound, StoreError
 from ringfence.schema import DatasetSchema
-from ringfence.shards.binding import quality_binding, shard_binding, wrapping_binding
+from ringfence.shards import records
+from ringfence.shards.binding import shard_binding, wrapping_binding
 from ringfence.shards.container import KEY, seal_bytes
 from ringfence.shards.keys import Kek
 from ringfence.shards.manifest import Manifest, ShardInfo, encode_manifest
-from ringfence.shards.open import Progress, quality_dek, quality_key
+from ringfence.shards.open import Part
+from ringfence.shards.sealed_quality import quality_key, seal_quality
 from ringfence.store import Store
 
 _ATTEMPTS = 3  # of writing a manifest whose outcome a store does not tell
@@ -30,7 +34,8 @@ _ATTEMPTS = 3  # of writing a manifest whose outcome a store does not tell
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """A version that is being written. `kek` is None for a public dataset; `written` lists the keys of its shards."""
+    """A version that is being written. `kek` is None for a public dataset; `written` lists the keys of its shards,
+    which take the positions from `first_position` on."""
 
     store: Store
     dataset: str
@@ -39,35 +44,26 @@ class Draft:
     kek: Kek | None
     first_position: int = 0
     written: list[str] = field(default_factory=list)
+    _given: Iterator[int] = field(default_factory=count, repr=False)
 
-
-def write_shards(draft: Draft, rows: pa.Table, most: int, progress: Progress | None) -> tuple[ShardInfo, ...]:
-    """`rows` in their order as shards of at most `most` records, each sealed under a random key of its own."""
-    starts = range(0, rows.num_rows, most)
-    shards = []
-    for number, start in enumerate(starts):
-        shards.append(_write_shard(draft, rows.slice(start, most), draft.first_position + number))
-        if progress:
-            progress("sealing shards", number + 1, len(starts))
-    return tuple(shards)
+    def next_position(self) -> int:
+        """A position that no other shard of the dataset has."""
+        return self.first_position + next(self._given)
 
 
 def write_quality(draft: Draft, report: dict[str, Any]) -> str:
     """The digest of the quality report as written: sealed under a key of the owner's, or clear for a public dataset."""
-    data = canonical.encode(report)
-    if draft.kek:
-        binding = quality_binding(draft.dataset, draft.version)
-        data = seal_bytes(data, dek=quality_dek(draft.kek, draft.dataset), aad=binding)
+    data = seal_quality(report, draft.dataset, draft.version, draft.kek)
     # Not among `written`: the name is the version's, so a rival for this version may have put its own report there.
     draft.store.put(quality_key(draft.version), data)
     return canonical.digest(data)
 
 
 def discard(draft: Draft) -> None:
-    """Delete what a failed attempt wrote, as far as the store allows."""
+    """Destroy what a failed attempt wrote, as far as the store allows."""
     for key in draft.written:
         with suppress(StoreError):
-            draft.store.delete(key)
+            draft.store.purge(key)
 
 
 def leftovers(store: Store, before: Manifest | None) -> list[str]:
@@ -80,10 +76,10 @@ def leftovers(store: Store, before: Manifest | None) -> list[str]:
 
 
 def sweep(store: Store, stale: list[str]) -> None:
-    """Delete leftovers, as far as the store allows: they are sealed, and nobody lists them."""
+    """Destroy leftovers, as far as the store allows: they are sealed, and nobody lists them."""
     for key in stale:
         with suppress(StoreError):
-            store.delete(key)
+            store.purge(key)
 
 
 def publish(draft: Draft, manifest: Manifest, signer: Ed25519PrivateKey) -> None:
@@ -114,10 +110,11 @@ def publish(draft: Draft, manifest: Manifest, signer: Ed25519PrivateKey) -> None
     raise StoreError(f"the manifest could not be written: {reason}", where=where, remedy=remedy) from fault
 
 
-def _write_shard(draft: Draft, rows: pa.Table, position: int) -> ShardInfo:
+def write_shard(draft: Draft, rows: pa.Table, part: Part, position: int) -> ShardInfo:
+    """`rows` as one sealed object under a random name and key. Raises StoreError."""
     shard, dek = f"sh-{secrets.token_hex(16)}", os.urandom(KEY)
     binding = shard_binding(draft.dataset, shard, draft.schema.digest(), draft.version, position)
-    sealed = seal_bytes(memoryview(_arrow_stream(rows)), dek=dek, aad=binding)
+    sealed = seal_bytes(memoryview(records.encode(rows)), dek=dek, aad=binding)
     kek = draft.kek
     info = ShardInfo(
         id=shard,
@@ -129,15 +126,8 @@ def _write_shard(draft: Draft, rows: pa.Table, position: int) -> ShardInfo:
         kek=kek.id if kek else None,
         wrapped_dek=kek.wrap(dek, wrapping_binding(draft.dataset, shard, kek.id)) if kek else None,
         dek=None if kek else dek.hex(),
+        part=part,
     )
     draft.written.append(info.key)
     draft.store.put(info.key, sealed)
     return info
-
-
-def _arrow_stream(rows: pa.Table) -> Any:
-    """An Arrow IPC stream of one record batch."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, rows.schema) as writer:
-        writer.write_table(rows.combine_chunks())
-    return sink.getvalue()

@@ -32,7 +32,7 @@ def found_ledger(store: Store, unit: str, owner: Ed25519PrivateKey, witness: Wit
     """
     dataset = _begun(store, owner) or new_dataset()
     ledger = Ledger.create(store, dataset=dataset, unit=unit.partition(":")[0], owner=owner, witness=witness)
-    if any(True for _ in ledger.view.every_reservation()):
+    if ledger.view.ever_reserved:
         raise ManifestUnavailable(
             "this ledger has reservations, but the manifest of its dataset is gone",
             where=store.url,

@@ -15,16 +15,32 @@ from ringfence.privacy.ledger.witness import Witness
 from ringfence.schema import DatasetSchema
 from ringfence.shards.keys import Kek
 from ringfence.shards.manifest import Manifest
+from ringfence.shards.terms import Terms
+from ringfence.signing import public_name
 
 _UNIT = re.compile(r"Record|User:.{1,128}")
 
 
 @dataclass(frozen=True)
 class SealKeys:
-    """The owner's signing key, and the key that wraps shard keys (None only for a public dataset)."""
+    """The owner's signing key, and the key that wraps shard keys (None only for a public dataset).
+
+    `ledger` is the key that opened the ledger, where the signing key was rotated since: a ledger keeps its own.
+    """
 
     kek: Kek | None
     signer: Ed25519PrivateKey
+    ledger: Ed25519PrivateKey | None = None
+
+    @property
+    def public(self) -> str:
+        """The written form of the signing key's public half."""
+        return public_name(self.signer)
+
+    @property
+    def ledger_signer(self) -> Ed25519PrivateKey:
+        """What signs entries of the ledger."""
+        return self.ledger or self.signer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +52,8 @@ class SealRequest:
     owner's signed statement that none of them was in it before (unit `Record` only), without which they start with the
     largest loss of all that is there. `ledger_url` puts the ledger elsewhere than at `url`.
     `shard_records` is the largest number of records in a shard. `witness` remembers heads of the ledger.
+    `validation` is the share of units kept for scores (a decimal below 1); appended rows follow the dataset's split.
+    `terms` are the dataset's from now on; None leaves them as they are.
     """
 
     source: Path | str | pa.Table
@@ -48,6 +66,8 @@ class SealRequest:
     ledger_url: str | None = None
     shard_records: int = 65_536
     witness: Witness | None = None
+    validation: str | None = None
+    terms: Terms | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +90,7 @@ def check_request(request: SealRequest, keys: SealKeys) -> None:
         "new_records is said of appended rows only": request.new_records and not request.append,
         "appended rows of unit User inherit what was spent": request.new_records and request.unit != "Record",
         "appended rows are accounted for in the dataset's own ledger": request.append and request.ledger_url,
+        "the split of a dataset is made with it, and appended rows follow it": request.append and request.validation,
         "a key is needed to seal: name the owner's key file": not request.public and keys.kek is None,
     }
     for fault, present in faults.items():

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from ringfence import signing
-from ringfence.errors import InvalidInput, InvalidRows, SchemaMismatch
+from ringfence.errors import InvalidInput, SchemaMismatch
 from ringfence.privacy.ledger.ledger import Ledger
-from ringfence.quality import Cleaned, check_cleaned, clean, report
+from ringfence.shards.audit import AuditLog, EventName
+from ringfence.shards.fetch import check_key
 from ringfence.shards.manifest import Manifest, ShardInfo, current_version, read_manifest
-from ringfence.shards.open import Progress, check_key, open_dataset
-from ringfence.shards.publish import Draft, discard, leftovers, publish, sweep, write_quality, write_shards
+from ringfence.shards.open import Progress
+from ringfence.shards.publish import Draft, discard, leftovers, publish, sweep, write_quality
+from ringfence.shards.readings import Units, Writing, first_reading, second_reading
 from ringfence.shards.register import found_ledger, new_dataset, pin, register
 from ringfence.shards.request import SealKeys, SealRequest, SealResult, check_request
-from ringfence.shards.sources import read_source
+from ringfence.shards.sources import Source
+from ringfence.shards.splitting import Split, new_split
 from ringfence.store import Store, Stores, require_conditional_writes
 
 __all__ = ["SealKeys", "SealRequest", "SealResult", "seal"]
@@ -30,44 +30,60 @@ __all__ = ["SealKeys", "SealRequest", "SealResult", "seal"]
 def seal(request: SealRequest, stores: Stores, keys: SealKeys, progress: Progress | None = None) -> SealResult:
     """Seal rows as a new dataset, or append them to one.
 
-    Raises InvalidInput for a request that contradicts itself or a URL that holds a dataset already, InvalidRows when
-    the rows do not satisfy the schema, SchemaMismatch, KeyRejected and SignatureRejected when they do not fit the
+    The source is read twice: once to check that every record may be sealed, before anything is written, and once to
+    seal. Raises InvalidInput for a request that contradicts itself or a URL that holds a dataset already, InvalidRows
+    when the rows do not satisfy the schema, SchemaMismatch, KeyRejected and SignatureRejected when they do not fit the
     dataset they are appended to, ConditionalWritesUnsupported and StoreError, and the ledger's errors.
     """
     check_request(request, keys)
     store = stores.open(request.url)
     before = _before(request, store, keys)
-    source, cleaned = _rows(request, before)
-    units = _units(request, store, keys, before, cleaned)
+    source = Source(request.source, request.schema)
+    found = first_reading(request, source, before)
     require_conditional_writes(store)
     ledger = _ledger(request, stores, keys, before)
     draft = _draft(request, store, keys, before, ledger)
+    split = (
+        before.split
+        if before
+        else new_split(request.validation, draft.dataset, draft.kek)
+        if request.validation
+        else None
+    )
     stale = leftovers(store, before)
     try:
-        shards = write_shards(draft, cleaned.table, request.shard_records, progress)
-        quality = write_quality(draft, report(source, cleaned, request.schema))
+        units = Units(request.unit.partition(":")[2])
+        units.add_all(store, before, keys)
+        writing = Writing(draft, source, units, split)
+        shards = second_reading(request, writing, found, progress)
+        quality = write_quality(draft, found.report)
         if ledger:
-            register(ledger, keys.signer, shards, fresh=before is None or request.new_records)
+            register(ledger, keys.ledger_signer, shards, fresh=before is None or request.new_records)
+        sealed = _Sealed(shards, units.count, quality, keys.public, split)
+        manifest = _manifest(request, draft, before, ledger, sealed)
+        log = AuditLog(ledger.store if ledger else store, draft.dataset, keys.signer, ledger)
+        event: EventName = "appended" if before else "sealed"
+        log.record(event, version=draft.version, manifest=manifest.digest(), records=found.cleaned.kept)
     except BaseException:
         discard(draft)
         raise
-    manifest = _manifest(
-        request, draft, before, ledger, _Sealed(shards, units, quality, signing.public_name(keys.signer))
-    )
     publish(draft, manifest, keys.signer)
     sweep(store, stale)
+    cleaned = found.cleaned
     dropped = {name: counts.dropped for name, counts in cleaned.columns.items() if counts.dropped}
     return SealResult(manifest, store.url, cleaned.read, dropped, cleaned.duplicates)
 
 
 @dataclass(frozen=True)
 class _Sealed:
-    """What a version adds: its new shards, the units of the whole dataset, its quality report, and who signs."""
+    """What a version adds: its new shards, the units trained on in the whole dataset, its quality report, who signs,
+    its split."""
 
     shards: tuple[ShardInfo, ...]
     units: int
     quality_digest: str
     owner: str
+    split: Split | None
 
 
 def _before(request: SealRequest, store: Store, keys: SealKeys) -> Manifest | None:
@@ -90,30 +106,10 @@ def _before(request: SealRequest, store: Store, keys: SealKeys) -> Manifest | No
     return before
 
 
-def _rows(request: SealRequest, before: Manifest | None) -> tuple[pa.Table, Cleaned]:
-    """The rows as read and as cleaned, checked; nothing has been written yet."""
-    if isinstance(request.source, pa.Table):
-        where, source = "", request.source
-    else:
-        where, source = str(request.source), read_source(request.source, request.schema)
-    cleaned = clean(source, request.schema, where=where)
-    if before is None:
-        check_cleaned(cleaned, request.schema, where)
-    elif cleaned.kept == 0:  # appended rows may well hold one class only
-        raise InvalidRows("there are no records to append", where=where, remedy="check the source")
-    return source, cleaned
-
-
-def _units(request: SealRequest, store: Store, keys: SealKeys, before: Manifest | None, cleaned: Cleaned) -> int:
-    """Records, or distinct values of the unit column, in the dataset as it will be."""
-    column = request.unit.partition(":")[2]
-    if not column:
-        return cleaned.kept + (before.records if before else 0)
-    values = [cleaned.table.column(column)]
-    if before:
-        values.append(open_dataset(store, before, keys.kek).column(column))
-    chunks = [chunk for value in values for chunk in value.chunks]
-    return int(pc.count_distinct(pa.chunked_array(chunks, pa.string())).as_py())
+def _split(request: SealRequest, draft: Draft, before: Manifest | None) -> Split | None:
+    if before is not None:
+        return before.split
+    return new_split(request.validation, draft.dataset, draft.kek) if request.validation else None
 
 
 def _ledger(request: SealRequest, stores: Stores, keys: SealKeys, before: Manifest | None) -> Ledger | None:
@@ -122,7 +118,7 @@ def _ledger(request: SealRequest, stores: Stores, keys: SealKeys, before: Manife
     if before and before.ledger:
         return Ledger.open(stores.open(before.ledger.url), pin=before.ledger.entry0, witness=request.witness)
     store = stores.open(request.ledger_url or request.url)
-    return found_ledger(store, request.unit, keys.signer, request.witness)
+    return found_ledger(store, request.unit, keys.ledger_signer, request.witness)
 
 
 def _draft(request: SealRequest, store: Store, keys: SealKeys, before: Manifest | None, ledger: Ledger | None) -> Draft:
@@ -140,6 +136,7 @@ def _manifest(
     request: SealRequest, draft: Draft, before: Manifest | None, ledger: Ledger | None, sealed: _Sealed
 ) -> Manifest:
     shards = (*(before.shards if before else ()), *sealed.shards)
+    training = sum(shard.records for shard in shards if shard.part == "training")
     pinned = before.ledger if before else pin(ledger, request.ledger_url or draft.store.url) if ledger else None
     return Manifest(
         format_version=1,
@@ -149,10 +146,13 @@ def _manifest(
         public=request.public,
         owner=sealed.owner,
         schema=request.schema,
-        records=sum(shard.records for shard in shards),
+        records=training,
         units=sealed.units,
         shards=shards,
         ledger=pinned,
         quality_digest=sealed.quality_digest,
         previous=before.digest() if before else None,
+        terms=request.terms or (before.terms if before else None),
+        split=sealed.split,
+        handovers=before.handovers if before else (),
     )

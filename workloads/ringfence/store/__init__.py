@@ -2,7 +2,9 @@
 
 from ringfence.store.conditional import require_conditional_writes
 from ringfence.store.folder import FolderStore
-from ringfence.store.interface import ObjectInfo, ObjectVersion, Store
+from ringfence.store.interface import ObjectInfo, ObjectVersion, Original, Store
 from ringfence.store.open import Stores
 
-__all__ = ["FolderStore", "ObjectInfo", "ObjectVersion", "Store", "Stores", "require_conditional_writes"]
+__all__ = [
+    "FolderStore", "ObjectInfo", "ObjectVersion", "Original", "Store", "Stores", "require_conditional_writes",
+]  # fmt: skip

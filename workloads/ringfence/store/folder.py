@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ringfence.errors import ConditionalWritesUnsupported, ObjectNotFound, StoreError
-from ringfence.store.interface import History, Listing, ObjectInfo, ObjectVersion
+from ringfence.store.interface import History, Listing, ObjectInfo, ObjectVersion, Original
 from ringfence.store.keys import TEMPORARY, check_key, check_prefix, is_part
 
 _ONLY_VERSION = "null"  # what S3 calls the one version of an object in a bucket that keeps none
@@ -75,6 +75,10 @@ class FolderStore:
             raise ObjectNotFound(f"no version {version_id[:60]!r} of this object", where=self._where(key))
         return self.get(key)
 
+    def original(self, key: str) -> Original:
+        """See Store."""
+        return Original(self.get(key))
+
     def exists(self, key: str) -> bool:
         """See Store."""
         return bool(self.versions(key))
@@ -85,6 +89,10 @@ class FolderStore:
         with suppress(ObjectNotFound), self._failures("delete", key):
             path.unlink()
             _sync(path.parent)
+
+    def purge(self, key: str) -> None:
+        """See Store."""
+        self.delete(key)
 
     def _path(self, key: str) -> Path:
         return self.root / check_key(key, where=self.url)

@@ -20,15 +20,28 @@ class ObjectInfo:
 
 @dataclass(frozen=True)
 class ObjectVersion:
-    """One version of an object; `deleted` marks a delete marker, which has no bytes."""
+    """One version of an object; `deleted` marks a delete marker, which has no bytes.
+
+    `when` (ISO 8601) and `who` are the store's word on how it came there; "" where the store does not say.
+    """
 
     version_id: str
     size: int
     deleted: bool = False
+    when: str = ""
+    who: str = ""
 
 
 Listing = list[ObjectInfo]
 History = list[ObjectVersion]
+
+
+@dataclass(frozen=True)
+class Original:
+    """The oldest bytes of an object, and the versions and delete markers beside them: nobody honest left any."""
+
+    data: bytes
+    others: tuple[ObjectVersion, ...] = ()
 
 
 class Store(Protocol):
@@ -59,8 +72,18 @@ class Store(Protocol):
     def get_version(self, key: str, version_id: str) -> bytes:
         """The bytes of one version. Raises ObjectNotFound."""
 
+    def original(self, key: str) -> Original:
+        """The oldest version of `key`, whatever was put or deleted over it since; the object where none are kept.
+
+        Raises ObjectNotFound when the name never held bytes.
+        """
+
     def exists(self, key: str) -> bool:
         """Whether `key` can be read now."""
 
     def delete(self, key: str) -> None:
-        """Removes `key`; no error when it is absent."""
+        """Removes `key`; no error when it is absent. Where the store keeps versions, they stay."""
+
+    def purge(self, key: str) -> None:
+        """Destroys every version of `key`; no error when there is none. Raises StoreError when one remains, which a
+        lock may enforce."""

@@ -17,6 +17,19 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 @dataclass(frozen=True)
+class Location:
+    """A place in a bucket; `prefix` has no slash at its ends and is "" for the whole bucket."""
+
+    bucket: str
+    prefix: str
+
+    @property
+    def url(self) -> str:
+        """`s3://bucket/prefix`, without a slash at the end."""
+        return f"s3://{self.bucket}/{self.prefix}".rstrip("/")
+
+
+@dataclass(frozen=True)
 class Stores:
     """How URLs become stores; immutable and picklable, so that it can be handed to another process.
 
@@ -31,19 +44,26 @@ class Stores:
         scheme, host, path = _split(url)
         if scheme == "file":
             return FolderStore(url=url.rstrip("/"), root=_folder(url, host, path))
-        prefix = check_prefix(path.strip("/"), where=url)
-        if not _BUCKET.fullmatch(host) or ".." in host:
-            raise InvalidInput(
-                f"{host[:80]!r} is not the name of a bucket",
-                where=url,
-                remedy="3 to 63 lower-case letters, digits, dots and hyphens",
-            )
-        name = f"s3://{host}/{prefix}".rstrip("/")
+        place = location(url)
         if self.mapping is not None:
-            return FolderStore(url=name, root=self.mapping.absolute() / host / prefix)
+            return FolderStore(url=place.url, root=self.mapping.absolute() / place.bucket / place.prefix)
         from ringfence.store.s3 import S3Store  # a folder needs no S3 client
 
-        return S3Store(host, prefix)
+        return S3Store(place.bucket, place.prefix)
+
+
+def location(url: str) -> Location:
+    """Bucket and prefix of an `s3://bucket/prefix` URL. Raises InvalidInput for any other."""
+    scheme, host, path = _split(url)
+    if scheme != "s3":
+        raise InvalidInput("is not in a bucket", where=url, remedy="write s3://bucket/prefix")
+    if not _BUCKET.fullmatch(host) or ".." in host:
+        raise InvalidInput(
+            f"{host[:80]!r} is not the name of a bucket",
+            where=url,
+            remedy="3 to 63 lower-case letters, digits, dots and hyphens",
+        )
+    return Location(host, check_prefix(path.strip("/"), where=url))
 
 
 def _split(url: str) -> tuple[str, str, str]:

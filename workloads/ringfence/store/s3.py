@@ -25,7 +25,7 @@ from obstore.exceptions import (
 from obstore.store import S3Store as Bucket
 
 from ringfence.errors import ConditionalWritesUnsupported, ObjectNotFound, StoreError
-from ringfence.store.interface import History, Listing, ObjectInfo
+from ringfence.store.interface import History, Listing, ObjectInfo, Original
 from ringfence.store.keys import check_key, check_prefix
 
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
@@ -46,6 +46,8 @@ class S3Store:
     bucket: str
     prefix: str = ""
     _client: Bucket = field(init=False, repr=False, compare=False)
+    _versioned: set[bool] = field(init=False, repr=False, compare=False, default_factory=set)
+    """What answers said of the bucket: True as soon as one named a version; empty before the first answer."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_client", _connect(self.bucket))
@@ -72,7 +74,8 @@ class S3Store:
         path = self._path(key)
         with self._failures("write", key):
             try:
-                obstore.put(self._client, path, data, mode="create", use_multipart=False)
+                done = obstore.put(self._client, path, data, mode="create", use_multipart=False)
+                self._versioned.add(done["version"] is not None)
             except (AlreadyExistsError, PreconditionError):
                 return False
             except NotSupportedError as error:
@@ -100,6 +103,28 @@ class S3Store:
 
         return get_version(self.bucket, self._path(key), version_id, where=self._where(key))
 
+    def original(self, key: str) -> Original:
+        """See Store. Where the bucket keeps no versions this is one request, else the versions are listed too."""
+        path, newest = self._path(key), None
+        try:
+            with self._failures("read", key):
+                found = obstore.get(self._client, path)
+                self._versioned.add(found.meta["version"] is not None)
+                newest = bytes(found.bytes())
+                if found.meta["version"] is None:
+                    return Original(newest)
+        except ObjectNotFound:
+            if self._versioned == {False}:
+                raise  # elsewhere a delete marker may hide an object
+        history = self.versions(key)
+        oldest = next((version for version in history if not version.deleted), None)
+        if oldest is None:
+            raise ObjectNotFound("no such object", where=self._where(key))
+        others = tuple(version for version in history if version is not oldest)
+        if newest is not None and not others:
+            return Original(newest)
+        return Original(self.get_version(key, oldest.version_id), others)
+
     def exists(self, key: str) -> bool:
         """See Store."""
         path = self._path(key)
@@ -115,6 +140,12 @@ class S3Store:
         path = self._path(key)
         with self._failures("delete", key):
             obstore.delete(self._client, path)
+
+    def purge(self, key: str) -> None:
+        """See Store."""
+        from ringfence.store.s3_versions import purge
+
+        purge(self.bucket, self._path(key), where=self._where(key))
 
     def _path(self, key: str) -> str:
         return "/".join(filter(None, (self.prefix, check_key(key, where=self.url))))
