@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from ringfence.training import FlatModel, clipped_sum
-from ringfence.training.clipping import Route, choose_route
+from ringfence.training.route import Route, choose_route, without_rules
 
 
 class Mixed(nn.Module):
@@ -68,8 +68,8 @@ def test_rules_and_fallback_equal_the_loop_in_every_microbatch_size(case, size: 
     model, batch, clip = case
     expected = torch.stack(naive_terms(model, batch, clip)).sum(0)
     layers = choose_route(model, Squares(), batch).layers
-    assert layers is not None
-    for route in (Route(layers, 100), Route(layers, size), Route(None, size)):
+    assert choose_route(model, Squares(), batch).rest == ()
+    for route in (Route(layers, (), 100), Route(layers, (), size), Route((), without_rules(model).rest, size)):
         found = clipped_sum(model, Squares(), batch, clip, route=route)
         assert (found - expected).norm() <= 1e-9 * max(float(expected.norm()), clip)
 

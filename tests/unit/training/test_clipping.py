@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from ringfence.errors import InvalidInput, InvalidTask
-from ringfence.tasks.tabular import TabularClassifier, TabularNet
+from ringfence.tasks.nets import TabularNet
+from ringfence.tasks.tabular import TabularClassifier
 from ringfence.training import FlatModel, clipped_sum
-from ringfence.training.clipping import Route, choose_route
+from ringfence.training.route import Route, choose_route, without_rules
 from ringfence.training.tape import ruled_layers
 
 
@@ -134,6 +136,72 @@ class OwnParameter(nn.Module):
         return self.layer(x * self.scale)
 
 
+class Unused(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.used, self.spare = nn.Linear(6, 2), nn.Linear(6, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.used(x)
+
+
+class Positions(nn.Module):
+    """A table of positions looked up once for the whole batch, as most transformers do: its first dimension is T."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.places, self.layer = nn.Embedding(5, 4), nn.Linear(4, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(torch.tanh(x + self.places(torch.arange(x.shape[1])))).mean(1)
+
+
+class Dropping(nn.Module):
+    """Draws random numbers and has a parameter without a rule."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale, self.layer, self.drop = nn.Parameter(torch.ones(6)), nn.Linear(6, 1), nn.Dropout(0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(self.drop(x * self.scale))
+
+
+class Block(nn.Module):
+    """A layer of PyTorch's own transformer: its packed projections have no rule, its norms and linear layers have."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = nn.TransformerEncoderLayer(4, 2, dim_feedforward=6, dropout=0.0, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.block(x).mean(1)
+
+
+class Centred(nn.Module):
+    """Subtracts the mean over the batch: no record is apart, so each has to be taken alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        z = self.layer(x)
+        return torch.sin(z - z.mean(0))
+
+
+class Leaking(nn.Module):
+    """Adds nothing to any value and every record's output to every other's gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        z = self.layer(x)
+        return torch.sin(z + z.mean(0) - z.mean(0).detach())
+
+
 class Branching(nn.Module):
     """Decides by a value, which vmap cannot; one example after another still can."""
 
@@ -168,11 +236,28 @@ RULED: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "3-D, many positions": (lambda: nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)), (B, 30, 4)),
     "4-D": (lambda: nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.Linear(5, 2)), (B, 2, 3, 4)),
     "as many positions as records": (lambda: nn.Linear(4, 3), (B, B, 4)),
+    "positions in pairs": (lambda: nn.Sequential(nn.Linear(20, 24), nn.Tanh(), nn.Linear(24, 20)), (B, 2, 20)),
+    "formed and dropped": (lambda: nn.Linear(24, 24, bias=False), (B, 20, 24)),
+    "rms norm": (lambda: nn.Sequential(nn.RMSNorm(4), nn.Linear(4, 2), nn.RMSNorm(2)), (B, 3, 4)),
+    "group norm": (lambda: nn.Sequential(nn.GroupNorm(2, 4), nn.Tanh(), nn.Conv1d(4, 2, 2)), (B, 4, 5)),
+    "convolution": (lambda: nn.Sequential(nn.Conv1d(3, 4, 2), nn.ReLU(), nn.Flatten(), nn.Linear(12, 1)), (B, 3, 4)),
+    "convolution 2-D": (lambda: nn.Conv2d(3, 4, 3, stride=2, padding=(1, 2), dilation=(1, 2)), (B, 3, 8, 9)),
+    "convolution in groups": (lambda: nn.Conv2d(4, 6, 3, groups=2, bias=False), (B, 4, 5, 5)),
+    "convolution 3-D": (lambda: nn.Conv3d(2, 3, 2), (B, 2, 3, 4, 3)),
+    "convolution to the same size": (lambda: nn.Conv2d(2, 3, (3, 5), padding="same"), (B, 2, 6, 6)),
+    "convolution without padding": (lambda: nn.Conv1d(2, 3, 3, padding="valid"), (B, 2, 6)),
+    "convolution with more weights than pixels": (lambda: nn.Conv2d(8, 16, 3), (B, 8, 3, 3)),
+    "frozen convolution": (lambda: frozen(nn.Sequential(nn.Conv1d(2, 3, 2), nn.Tanh(), nn.Conv1d(3, 2, 2))), (B, 2, 5)),
+    "a layer that is not used": (lambda: Unused(), (B, 6)),
 }
 FALLBACK: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "tied": (Tied, (B, 6)),
     "parameter of its own": (OwnParameter, (B, 6)),
-    "convolution": (lambda: nn.Sequential(nn.Conv1d(3, 4, 2), nn.ReLU(), nn.Flatten(), nn.Linear(12, 1)), (B, 3, 4)),
+    "padded in a circle": (lambda: nn.Conv1d(2, 3, 3, padding=1, padding_mode="circular"), (B, 2, 5)),
+    "padded on one side more": (lambda: nn.Conv1d(2, 3, 2, padding="same"), (B, 2, 5)),
+    "transposed convolution": (lambda: nn.ConvTranspose1d(2, 3, 2), (B, 2, 5)),
+    "positions": (Positions, (B, 3, 4)),
+    "transformer block": (Block, (B, 3, 4)),
     "gru": (lambda: Recurrent(nn.GRU), (B, 3, 4)),
     "lstm": (lambda: Recurrent(nn.LSTM), (B, 3, 4)),
     "attention": (Attention, (B, 3, 4)),
@@ -184,6 +269,8 @@ VOID: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "weight used by hand": (ByHand, (B, 6)),
     "time first": (TimeFirst, (B, B, 4)),
     "overwritten in place": (InPlace, (B, 6)),
+    "centred over the batch": (Centred, (B, 6)),
+    "gradients across the batch": (Leaking, (B, 6)),
     "relu in place": (lambda: nn.Sequential(nn.Linear(6, 8), nn.ReLU(inplace=True), nn.Linear(8, 1)), (B, 6)),
 }
 
@@ -217,35 +304,81 @@ def test_the_sum_equals_a_loop_over_examples(name: str, clip: float) -> None:
 @pytest.mark.parametrize("positions", [1, 6])
 def test_the_sum_over_embeddings_equals_a_loop_over_examples(padding: int | None, positions: int) -> None:
     model, batch = flat(lambda: Bag(padding)), tokens((B, positions))
-    assert choose_route(model, Squares(), batch).layers is not None
+    assert choose_route(model, Squares(), batch).rest == ()
     assert_same(clipped_sum(model, Squares(), batch, 0.1), naive_sum(model, Squares(), batch, 0.1))
 
 
 @pytest.mark.parametrize("name", list(RULED))
 def test_a_model_of_ruled_layers_takes_the_rules(name: str) -> None:
     make, shape = RULED[name]
-    assert choose_route(flat(make), Squares(), records(shape)).layers is not None
+    assert choose_route(flat(make), Squares(), records(shape)).rest == ()
 
 
-@pytest.mark.parametrize("name", [*FALLBACK, *VOID])
-def test_a_model_that_the_rules_would_get_wrong_does_not_take_them(name: str) -> None:
+# By model: the parameters that the rules would get wrong. The others keep their rules.
+REST = {
+    "tied": {"up.weight", "up.bias", "down.bias"},
+    "parameter of its own": {"scale"},
+    "padded in a circle": {"weight", "bias"},
+    "padded on one side more": {"weight", "bias"},
+    "transposed convolution": {"weight", "bias"},
+    "positions": {"places.weight"},
+    "transformer block": {f"block.self_attn.{kind}proj{part}" for kind, part in
+                          (("in_", "_weight"), ("in_", "_bias"), ("out_", ".weight"), ("out_", ".bias"))},
+    "gru": {f"cell.{kind}_{part}_l0" for kind in ("weight", "bias") for part in ("ih", "hh")},
+    "lstm": {f"cell.{kind}_{part}_l0" for kind in ("weight", "bias") for part in ("ih", "hh")},
+    "attention": {f"attend.{kind}proj{part}" for kind, part in
+                  (("in_", "_weight"), ("in_", "_bias"), ("out_", ".weight"), ("out_", ".bias"))},
+    "weight norm": {"0.bias", "0.parametrizations.weight.original0", "0.parametrizations.weight.original1"},
+    "branch by value": {"scale", "layer.weight", "layer.bias"},
+    "reused": {"step.weight", "step.bias"},
+    "weight used by hand": {"layer.weight", "layer.bias"},
+    "time first": {"layer.weight", "layer.bias"},
+    "overwritten in place": {"first.weight", "first.bias"},
+    "centred over the batch": {"layer.weight", "layer.bias"},
+    "gradients across the batch": {"layer.weight", "layer.bias"},
+    "relu in place": {"0.weight", "0.bias"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(REST))
+def test_what_the_rules_would_get_wrong_does_not_take_them(name: str) -> None:
     make, shape = (FALLBACK | VOID)[name]
-    model, batch = flat(make), records(shape)
-    assert choose_route(model, Squares(), batch).layers is None
+    model = flat(make)
+    rest = choose_route(model, Squares(), records(shape)).rest
+    assert {model.slots[slot].name for slot in rest} == REST[name]
 
 
-@pytest.mark.parametrize("name", [*(name for name in VOID if name != "time first"), "time first, fewer than records"])
+def test_every_model_that_the_rules_would_get_wrong_is_listed() -> None:
+    assert REST.keys() == (FALLBACK | VOID).keys()
+
+
+def test_a_model_that_draws_random_numbers_takes_the_rules_for_all_or_for_none() -> None:
+    model, batch = flat(Dropping), records((B, 6))
+    assert choose_route(model, Squares(), batch) == without_rules(model)
+    model.module.scale.requires_grad_(False)
+    model = FlatModel(model.module)
+    assert choose_route(model, Squares(), batch).rest == ()
+    model.module.eval()
+    model.module.scale.requires_grad_(True)
+    model = FlatModel(model.module)
+    assert choose_route(model, Squares(), batch).layers != ()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [*(name for name in VOID if name[:7] not in ("time fi", "centred", "gradien")), "time first, fewer than records"],
+)
 def test_a_batch_that_breaks_the_rules_falls_back_although_the_route_said_rules(name: str) -> None:
     make, shape = (VOID | {"time first, fewer than records": (TimeFirst, (B, 3, 4))})[name]
     model, batch = flat(make), records(shape)
-    found = clipped_sum(model, Squares(), batch, 0.3, route=Route(ruled_layers(model), 100))
+    found = clipped_sum(model, Squares(), batch, 0.3, route=Route(ruled_layers(model), (), 100))
     assert_same(found, naive_sum(model, Squares(), batch, 0.3))
 
 
 @pytest.mark.parametrize("positions", [2, 3])
 def test_a_turned_batch_is_noticed_although_no_gradient_shows_it(positions: int) -> None:
     model, batch = flat(TimeFirst), records((B, positions, 4))
-    assert choose_route(model, Nothing(), batch).layers is None
+    assert choose_route(model, Nothing(), batch) == without_rules(model)
 
 
 def test_a_layer_with_a_forward_of_its_own_is_not_computed_by_the_rule() -> None:
@@ -262,7 +395,7 @@ def test_the_built_in_classifier_takes_the_rules_and_equals_the_loop(hidden: lis
     codes = torch.stack([torch.arange(B) % 3, torch.arange(B)], dim=1)
     target = (torch.arange(B) % 2).float()
     batch = {"numbers": records((B, 5))["x"], "codes": codes, "target": target, "y": target}
-    assert choose_route(model, task, batch).layers is not None
+    assert choose_route(model, task, batch).rest == ()
     assert_same(clipped_sum(model, task, batch, 0.3), naive_sum(model, task, batch, 0.3))
 
 
@@ -337,6 +470,27 @@ def test_a_record_whose_loss_alone_is_not_finite_adds_nothing(name: str) -> None
     assert_same(clipped_sum(model, Shifted(), batch, 0.3), naive_sum(model, Shifted(), rest, 0.3))
 
 
+class Steep:
+    """A loss that is finite while its gradient is NaN for the records marked."""
+
+    def loss(self, model: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        losses = Squares().loss(model, batch)
+        return losses + torch.sqrt(0 * losses + 1 - batch["steep"])
+
+
+@pytest.mark.parametrize("by_layer", [False, True])
+@pytest.mark.parametrize("name", ["mlp", "norm", "convolution"])
+def test_a_record_whose_gradient_alone_is_not_finite_adds_nothing(name: str, by_layer: bool) -> None:
+    make, shape = RULED[name]
+    model, batch = flat(make), records(shape) | {"steep": torch.zeros(B)}
+    route = choose_route(model, Steep(), batch)
+    batch["steep"][4] = 1.0
+    rest = {key: value[[0, 1, 2, 3, 5, 6]] for key, value in batch.items()}
+    found, expected = (clipped_sum(model, Steep(), some, 0.3, route=route, by_layer=by_layer) for some in (batch, rest))
+    assert found.isfinite().all()
+    assert_same(found, expected.double())
+
+
 def test_weights_that_are_not_finite_give_zeros() -> None:
     model = flat(RULED["mlp"][0])
     model.vector.fill_(float("nan"))
@@ -348,10 +502,10 @@ def test_microbatches_do_not_change_the_sum(name: str) -> None:
     make, shape = (RULED | FALLBACK)[name]
     for dtype, tolerance in ((torch.float64, 1e-14), (torch.float32, 1e-6)):
         model, batch = flat(make, dtype), records((50, *shape[1:]), dtype)
-        layers = choose_route(model, Squares(), batch).layers
-        whole = clipped_sum(model, Squares(), batch, 0.3, route=Route(layers, 50)).double()
+        route = choose_route(model, Squares(), batch)
+        whole = clipped_sum(model, Squares(), batch, 0.3, route=replace(route, microbatch=50)).double()
         for size in (1, 7, 49):
-            found = clipped_sum(model, Squares(), batch, 0.3, route=Route(layers, size))
+            found = clipped_sum(model, Squares(), batch, 0.3, route=replace(route, microbatch=size))
             assert_same(found, whole, tolerance)
 
 
@@ -368,7 +522,7 @@ def test_a_large_sample_is_never_held_at_once(drawn: int, positions: int, larges
     model = flat(lambda: nn.Linear(8, 16))
     route = choose_route(model, Watching(), batch)
     clipped_sum(model, Watching(), {name: tensor[:drawn] for name, tensor in batch.items()}, 1.0, route=route)
-    assert 2 < max(seen) <= largest and sum(seen) == drawn + 2 + 3
+    assert 2 < max(seen) <= largest and sum(seen) == drawn + 2 + 3 + 3
 
 
 def test_autocast_does_not_touch_norms_and_sums() -> None:

@@ -90,6 +90,15 @@ def test_a_private_run_clips_every_record_to_the_norm() -> None:
     assert float((model.vector - before).item()) == pytest.approx(0.25, abs=1e-5)
 
 
+def test_a_run_clipped_by_layer_moves_every_layer_by_its_share() -> None:
+    data = {"x": torch.ones(1, 1), "y": torch.full((1,), 1e6)}
+    model = FlatModel(nn.Sequential(nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)))
+    model.vector.fill_(0.5)
+    plan = LocalPlan(1, 1, 1.0, private=private(1e-9, Fraction(1), 0.25), by_layer=True)
+    train_local(Squares(), model, data, plan)
+    assert model.vector.tolist() == pytest.approx([0.5 + 0.25 / 2**0.5] * 2, abs=1e-5)
+
+
 def test_two_private_runs_differ() -> None:
     models = [linear(), linear()]
     for model in models:

@@ -35,21 +35,20 @@ def build_model(task: Task, schema: DatasetSchema) -> nn.Module:
 
 
 def check_gradients(model: nn.Module, losses: Tensor, where: str) -> None:
-    """Every trained parameter takes part in the loss, with finite gradients. Gradients are cleared again."""
-    model.zero_grad(set_to_none=True)
-    with task_step("the gradient of loss", where, show_text=True):
-        losses.sum().backward()  # type: ignore[no-untyped-call]
+    """Every trained parameter takes part in the loss, with finite gradients."""
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    unused = [name for name, parameter in trained.items() if parameter.grad is None]
+    with task_step("the gradient of loss", where, show_text=True):
+        found = torch.autograd.grad(losses.sum(), list(trained.values()), allow_unused=True)
+    gradients = dict(zip(trained, found, strict=True))
+    unused = [name for name, gradient in gradients.items() if gradient is None]
     if unused:
         listed = ", ".join(repr(name) for name in unused[:3]) + (", ..." if len(unused) > 3 else "")
         noun = "parameter" if len(unused) == 1 else "parameters"
         remedy = "remove what is not used, or freeze it with requires_grad_(False)"
         raise InvalidTask(f"{noun} {listed} take no part in the loss", where=where, remedy=remedy)
-    for name, parameter in trained.items():
-        if parameter.grad is not None and not bool(torch.isfinite(parameter.grad.to_dense()).all()):
+    for name, gradient in gradients.items():
+        if gradient is not None and not bool(torch.isfinite(gradient.to_dense()).all()):
             raise InvalidTask(f"the gradient of {name!r} is not finite on invented rows", where=where)
-    model.zero_grad(set_to_none=True)
 
 
 def _check_parameter(name: str, parameter: Tensor, where: str) -> None:

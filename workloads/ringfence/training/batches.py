@@ -32,13 +32,14 @@ def take(batch: Batch, index: Tensor | slice) -> Batch:
 
 
 def microbatches(batch: Batch, size: int) -> Iterator[Batch]:
-    """The records in order, `size` at a time."""
+    """The records in order, at most `size` at a time, in parts of like size."""
     records = count(batch)
     if records <= size:
         yield batch
         return
-    for start in range(0, records, size):
-        yield take(batch, slice(start, start + size))
+    even = -(-records // -(-records // size))
+    for start in range(0, records, even):
+        yield take(batch, slice(start, start + even))
 
 
 def losses(task: RecordLoss, model: nn.Module, batch: Batch) -> Tensor:

@@ -2,14 +2,16 @@
 
     sum_i g_i min(1, C / |g_i|),  g_i the gradient of record i's loss over all trainable parameters together
 
-By the rules (`rules.py`, one forward and one backward pass to activations) where they cover the model, by
-per-example gradients (`fallback.py`) where not. Both give the same sum, in microbatches of a bounded size that do not
-change it.
+or, clipped by layer, sum_i of every layer k's part times min(1, C_k / |g_ik|) with C_k = C / sqrt(number of layers).
+By the rules (`rules/`, one forward and one backward pass to activations) for the layers they cover, by per-example
+gradients (`fallback.py`) for the other parameters. Both give the same sum, in microbatches of a bounded size that do
+not change it.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,33 +20,42 @@ from torch import Tensor
 from ringfence.errors import InvalidInput
 from ringfence.tasks.task import Batch
 from ringfence.training import fallback
-from ringfence.training.batches import RecordLoss, count, microbatches, take
+from ringfence.training.batches import RecordLoss, count, microbatches
 from ringfence.training.factors import clip_factors
 from ringfence.training.flat import FlatModel
-from ringfence.training.tape import RuledLayer, Tape, VoidTape, record, ruled_layers
-
-# Elements of activations held for one microbatch (128 MiB of float32), and the most records in one.
-_ELEMENTS = 1 << 25
-_LARGEST_MICROBATCH = 4096
+from ringfence.training.route import Route, choose_route, in_dtype, without_rules
+from ringfence.training.rules.rule import Factors, Terms, contract, row_squares
+from ringfence.training.tape import RuledLayer, VoidTape, record
 
 
 @dataclass(frozen=True)
-class Route:
-    """How a model's clipped sums are computed: by these layers' rules, or (None) without rules; records at a time."""
+class _Clip:
+    """The clip C, and by slot the number of the part of the gradient that is clipped by itself."""
 
-    layers: tuple[RuledLayer, ...] | None
-    microbatch: int
+    max_norm: float
+    parts: list[int]
+
+    def factors(self, squares: Tensor, losses: Tensor) -> list[Factors]:
+        """By slot."""
+        by_part = clip_factors(squares, losses, self.max_norm)
+        return [by_part[part] for part in self.parts]
 
 
 def clipped_sum(
-    model: FlatModel, task: RecordLoss, batch: Batch, max_norm: float, *, route: Route | None = None
+    model: FlatModel,
+    task: RecordLoss,
+    batch: Batch,
+    max_norm: float,
+    *,
+    route: Route | None = None,
+    by_layer: bool = False,
 ) -> Tensor:
     """sum_i g_i min(1, C/|g_i|) [T] over the records of `batch`; zeros for none.
 
     Norms and sums are in the model's dtype whatever autocast does. A record whose loss or gradient is not finite adds
-    exactly 0. Adding or removing a record moves the sum by at most `max_norm`, up to rounding. `route` (from
-    `choose_route`) saves choosing one for every batch. Raises InvalidInput for a max_norm that is not a positive
-    number, InvalidTask for a loss that is not [B].
+    exactly 0. Adding or removing a record moves the sum by at most `max_norm`, up to rounding, also when every layer is
+    clipped by itself (`by_layer`). `route` (from `choose_route`) saves choosing one for every batch. Raises
+    InvalidInput for a max_norm that is not a positive number, InvalidTask for a loss that is not [B].
     """
     if not (math.isfinite(max_norm) and max_norm > 0):
         raise InvalidInput("the clipping norm is not a positive number", where="max_norm")
@@ -52,68 +63,57 @@ def clipped_sum(
     if count(batch) == 0:
         return total
     chosen = choose_route(model, task, batch) if route is None else route
-    for part in microbatches(batch, chosen.microbatch):
-        if chosen.layers is None or not _add_by_rules(model, chosen.layers, task, part, max_norm, total):
-            fallback.add_clipped_sum(model, task, part, max_norm, total)
+    clip = _Clip(max_norm, _layer_of_slots(model) if by_layer else [0] * len(model.parameters))
+    for some in microbatches(batch, chosen.microbatch):
+        try:
+            _add(model, task, some, chosen, clip, total)
+        except VoidTape:
+            plain = without_rules(model)
+            for piece in microbatches(some, plain.microbatch):
+                _add(model, task, piece, plain, clip, total)
     return total
 
 
-def choose_route(model: FlatModel, task: RecordLoss, batch: Batch) -> Route:
-    """The rules, if they cover the model and the task keeps records apart along the first dimension, else none.
-
-    Tried on batches of two and of three records: a model that turns its data around (time first, say) can pass
-    for one that does not only at one size. And with a loss on one of three records, no other record's activation may
-    have a gradient.
-    """
-    without = Route(None, fallback.piece_size(model))
-    layers, records = ruled_layers(model), count(batch)
-    if layers is None or records == 0:
-        return without
-    try:
-        for size in (2, 3):
-            tape = record(model, layers, task, _cleaned(take(batch, torch.arange(size) % records)))
-        if not all(_touches_only(tape, position) for position in range(3)):
-            return without
-    except VoidTape:
-        return without
-    held = sum(call.a.numel() + 2 * call.z.numel() for call in tape.calls) // 3
-    return Route(layers, max(1, min(_LARGEST_MICROBATCH, _ELEMENTS // max(1, held))))
-
-
-def _touches_only(tape: Tape, position: int) -> bool:
-    cotangent = torch.zeros_like(tape.losses)
-    cotangent[position] = 1
-    others = [index for index in range(len(tape.losses)) if index != position]
-    return not any(gradient[others].any() for gradient in tape.output_gradients(cotangent, again=True))
-
-
-def _cleaned(batch: Batch) -> Batch:
-    """Without NaN and infinities: whether records are kept apart is asked of the task, not of a broken record."""
-    return {name: tensor.nan_to_num(0.0, 0.0, 0.0) for name, tensor in batch.items()}
-
-
-def _add_by_rules(
-    model: FlatModel, layers: tuple[RuledLayer, ...], task: RecordLoss, part: Batch, max_norm: float, total: Tensor
-) -> bool:
-    """Add the clipped sum of `part` to `total`, or leave it alone and return False when its tape is void."""
-    try:
-        tape = record(model, layers, task, part)
-        gradients = tape.output_gradients(torch.ones_like(tape.losses))
-    except VoidTape:
-        return False
+def _add(model: FlatModel, task: RecordLoss, batch: Batch, route: Route, clip: _Clip, total: Tensor) -> None:
+    """Add the clipped sum over `batch` to `total`. Raises VoidTape, with `total` as it was, when the rules fail."""
+    terms, values = _by_rules(model, route.layers, task, batch) if route.layers else ([], [])
+    rows: Sequence[Tensor] = ()
+    if route.rest:
+        rows, alone = fallback.per_example(model, task, batch, route.rest)
+        values.append(alone)
     with torch.no_grad(), torch.autocast(total.device.type, enabled=False):
-        dtype = total.dtype
-        squares = torch.zeros_like(tape.losses, dtype=dtype)
-        adders = []
-        for call, g in zip(tape.calls, gradients, strict=True):
-            a = call.a.to(dtype) if call.a.is_floating_point() else call.a
-            norms, add = call.layer.rule(call.layer.module, a, g.to(dtype))
-            squares += norms
-            adders.append((call.layer, add))
-        factors = clip_factors(squares, tape.losses, max_norm)
-        for layer, add in adders:
+        squares = total.new_zeros(max(clip.parts) + 1, count(batch))
+        for layer, term in terms:
+            squares[clip.parts[layer.slots[0]]] += term.squares
+        for slot, held in zip(route.rest, rows, strict=True):
+            squares[clip.parts[slot]] += row_squares(held)
+        factors = clip.factors(squares, torch.stack(values))
+        for layer, term in terms:
             weight, bias = (
                 None if slot is None else model.slots[slot].of(total) for slot in (layer.weight, layer.bias)
             )
-            add(factors, weight, bias)
-    return True
+            term.add(factors[layer.slots[0]], weight, bias)
+        for slot, held in zip(route.rest, rows, strict=True):
+            contract(held, factors[slot], model.slots[slot].of(total))
+
+
+def _by_rules(
+    model: FlatModel, layers: tuple[RuledLayer, ...], task: RecordLoss, batch: Batch
+) -> tuple[list[tuple[RuledLayer, Terms]], list[Tensor]]:
+    """The terms of every call, and the losses. Activations are let go as soon as no term needs them."""
+    tape = record(model, layers, task, batch)
+    gradients = tape.output_gradients(torch.ones_like(tape.losses))
+    terms = []
+    with torch.no_grad(), torch.autocast(model.vector.device.type, enabled=False):
+        while tape.calls:
+            call, g = tape.calls.pop(), gradients.pop()
+            a = in_dtype(call.a, model.vector.dtype)
+            terms.append((call.layer, call.layer.rule.terms(call.layer.module, a, g.to(model.vector))))
+    return terms, [tape.losses.detach()]
+
+
+def _layer_of_slots(model: FlatModel) -> list[int]:
+    """The number of the layer (the module) that each trainable parameter belongs to."""
+    names = [slot.name.rpartition(".")[0] for slot in model.slots if slot.trainable]
+    number = {name: position for position, name in enumerate(dict.fromkeys(names))}
+    return [number[name] for name in names]

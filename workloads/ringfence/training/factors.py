@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
+from ringfence.training.rules.rule import Factors
 
-def clip_factors(squared_norms: Tensor, losses: Tensor, max_norm: float) -> Tensor:
-    """min(1, C/|g_i|) [B] from |g_i|^2 [B]; exactly 0 where the norm or the loss is infinite or NaN.
 
+def clip_factors(squares: Tensor, losses: Tensor, max_norm: float) -> list[Factors]:
+    """min(1, C_k/|g_ik|) from |g_ik|^2 [K, B] and losses [n, B].
+
+    Each of the K parts of a gradient is clipped by itself, to C_k = C/sqrt(K), so that the whole of an example is at
+    most C; K = 1 clips the gradient as one. Exactly 0 for all parts of an example with an infinite or NaN norm or loss.
     The same operations run whatever the values are. A zero gradient has factor 1.
     """
-    norms = squared_norms.sqrt()
-    counted = norms.isfinite() & losses.isfinite()
-    return torch.where(counted, (max_norm / norms).clamp(max=1.0), 0.0)
+    norms = squares.sqrt()
+    counted = norms.isfinite().all(0) & losses.isfinite().all(0)
+    broken = counted.logical_not().nonzero().flatten()
+    factors = torch.where(counted, (max_norm / math.sqrt(len(squares)) / norms).clamp(max=1.0), 0.0)
+    return [Factors(values, broken) for values in factors]

@@ -16,11 +16,12 @@ from ringfence.errors import InvalidInput
 from ringfence.privacy.noise import NoiseSource
 from ringfence.tasks.task import Batch
 from ringfence.training.batches import RecordLoss, count, losses, take
-from ringfence.training.clipping import choose_route, clipped_sum
+from ringfence.training.clipping import clipped_sum
 from ringfence.training.failures import told_by_place
 from ringfence.training.fallback import flat_gradient
 from ringfence.training.flat import FlatModel
 from ringfence.training.plan import LocalPlan, PrivateStep
+from ringfence.training.route import choose_route
 
 __all__ = ["LocalPlan", "PrivateStep", "train_local"]
 
@@ -30,18 +31,24 @@ def train_local(
 ) -> None:
     """Take exactly `plan.steps` steps on `data`, in place; frozen parameters come out as they went in.
 
-    `data` maps names to tensors whose first dimension is the record. Raises InvalidTask for a loss that is not one
-    value a record, WorkloadFailed for whatever else the task raises (its type and place, not its words), InvalidInput
-    for no records without privacy.
+    `data` maps names to tensors whose first dimension is the record; it is trained on where the model lies.
+    Raises InvalidTask for a loss that is not one value a record, WorkloadFailed for whatever else the task raises (its
+    type and place, not its words), InvalidInput for no records without privacy.
     """
-    before = model.module.training
+    before, device = model.module.training, model.vector.device
     model.module.train()
+    data = {name: tensor.to(device) for name, tensor in data.items()}
     weights = model.copy()
-    trained, velocity = weights[: model.trainable.numel()], torch.zeros_like(model.trainable)
+    trained = velocity = weights[: model.trainable.numel()]
+    start = trained.clone() if plan.proximal else trained
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             for step, gradient in enumerate(_gradients(task, model, data, plan)):
-                velocity.mul_(plan.momentum).add_(gradient)
+                if plan.proximal:
+                    gradient.add_(trained - start, alpha=plan.proximal)
+                if plan.momentum and step:
+                    gradient.add_(velocity, alpha=plan.momentum)
+                velocity = gradient
                 trained.add_(velocity, alpha=-plan.learning_rate)
                 # The whole vector, from our own copy: what a forward pass wrote into a parameter is undone.
                 model.load(weights)
@@ -52,6 +59,7 @@ def train_local(
 
 
 def _gradients(task: RecordLoss, model: FlatModel, data: Batch, plan: LocalPlan) -> Iterator[Tensor]:
+    """A fresh vector [T] for every step."""
     if plan.private is not None:
         return _private_gradients(task, model, data, plan, plan.private)
     return _plain_gradients(task, model, data, plan)
@@ -69,9 +77,10 @@ def _private_gradients(
     for step in range(plan.steps):
         sample = torch.from_numpy(sampler.bernoulli_indices(records, private.sampling_rate))
         with told_by_place(task, step):
-            total = clipped_sum(model, task, take(data, sample), clip, route=route)
-        noised = torch.from_numpy(noise.add_gaussian(total.numpy(force=True), private.noise_multiplier * clip))
-        yield (noised / plan.batch_size).to(total)
+            total = clipped_sum(model, task, take(data, sample), clip, route=route, by_layer=plan.by_layer)
+        noised = total.cpu()
+        noise.add_in_place(noised.numpy(), private.noise_multiplier * clip)
+        yield noised.to(total.device).div_(plan.batch_size)
 
 
 def _plain_gradients(task: RecordLoss, model: FlatModel, data: Batch, plan: LocalPlan) -> Iterator[Tensor]:

@@ -32,8 +32,13 @@ class PrivateStep:
 class LocalPlan:
     """`steps` of SGD: w -= learning_rate * v, v = momentum * v + gradient, v = 0 at the start of the round.
 
+    `proximal` mu adds mu (w - w_round) to each gradient, w_round being the model that the round started from (FedProx,
+    arXiv:1812.06127); with privacy after the noise, of which it is a function.
+
     `batch_size` is the expected one (q times the number of records) with `private`, the realised one without.
-    `seed` orders the records of a run without privacy; a private run has none, because its sample is secret.
+    `seed` orders the records of a run without privacy; a private run has none, because its sample is secret. `by_layer`
+    clips each layer's part of a record's gradient to C / sqrt(number of layers) instead of the whole to C: the sum
+    moves by at most C either way, so that noise and cost are the same.
     """
 
     steps: int
@@ -42,9 +47,13 @@ class LocalPlan:
     momentum: float = 0.0
     private: PrivateStep | None = None
     seed: int | None = None
+    proximal: float = 0.0
+    by_layer: bool = False
 
     def __post_init__(self) -> None:
         _positive("learning_rate", self.learning_rate)
+        if not (math.isfinite(self.proximal) and self.proximal >= 0):
+            raise InvalidInput("is not a number of at least 0", where="proximal")
         if self.steps < 0:
             raise InvalidInput(f"{self.steps} is negative", where="steps")
         if self.batch_size < 1:
