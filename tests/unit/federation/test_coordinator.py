@@ -11,8 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from ringfence import canonical
 from ringfence.errors import DeadlineExceeded, QuorumLost, SignatureRejected
 from ringfence.federation import envelope, layout, rounds
-from ringfence.federation.coordinator import Coordination, Coordinator, Member
+from ringfence.federation.collecting import Coordination, Member
+from ringfence.federation.coordinator import Coordinator
 from ringfence.privacy.jobkeys import JobKeys
+from ringfence.spec.strategy import StrategySpec
 from ringfence.store.open import Stores
 from ringfence.training.flat import FlatModel
 
@@ -39,7 +41,7 @@ def store(tmp_path):
 
 def coordinator(store, *, quorum: int = 2, deadline: float = 0.4, whole_deadline: float | None = None) -> Coordinator:
     members = {name: Member(key.public, 100) for name, key in SILOS.items()}
-    plan = Coordination(JOB, 1, quorum, deadline, "fedavg", members, deadline=whole_deadline)
+    plan = Coordination(JOB, 1, quorum, deadline, StrategySpec(name="fedavg"), members, deadline=whole_deadline)
     return Coordinator(plan, store, COORDINATOR, model())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -31,6 +32,7 @@ from ringfence.federation.run import run_job
 from ringfence.privacy.ledger import operations
 from ringfence.schema import DatasetSchema
 from ringfence.shards.keys import new_keys
+from ringfence.shards.terms import Terms
 from ringfence.spec.load import Manifests, parse_document
 
 
@@ -261,3 +263,30 @@ def test_the_same_job_until_the_budget_is_used_up(house):
     assert len(list((house.root / "store/research/models/readmission").iterdir())) == outputs
     for silo in house.silos:
         assert house.view(silo).spent_epsilon() <= 8
+
+
+FORBIDDEN = {
+    "purpose": (
+        Terms(purposes=("care",)),
+        {"purpose": "marketing"},
+        "clause purposes: purpose marketing is not among care",
+    ),
+    "objection": (Terms(opt_outs=("marketing",)), {"purpose": "marketing"}, "have objected to purpose marketing"),
+    "namespace": (Terms(consumers=("audit",)), {}, "clause consumers: namespace research is not among audit"),
+    "region": (Terms(residency=("eu",)), {"region": "us"}, "clause residency: region us is not among eu"),
+    "deadline": (
+        Terms(retain_until=str(datetime.now(UTC).date() + timedelta(days=1))),
+        {"activeDeadlineSeconds": 30 * 86_400},
+        "clause retainUntil: the job may last until after",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FORBIDDEN)
+def test_a_job_that_the_owners_terms_forbid_is_refused_with_the_clause(tmp_path, case):
+    terms, changes, words = FORBIDDEN[case]
+    house = House(tmp_path, records=60).build()
+    house.seal("mercy", patients(30, 9), append=True, terms=terms)
+    with pytest.raises(TermsRefused, match=words):
+        plan_job(house.manifests(**changes), house.root / "store", house.root / "state")
+    refused(house, TermsRefused, f"silo mercy: .*{words}", **changes)

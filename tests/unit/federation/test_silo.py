@@ -51,12 +51,14 @@ class Meddler(ThreadCluster):
 
 
 def meddled(house: House, monkeypatch, change, error: type[RingfenceError], words: str) -> None:
-    def no_key(path):
-        raise AssertionError(f"the key {path} was read")
+    load = silo_module.key_of
 
-    # Only mercy is prepared with a change; the others may read theirs.
-    load = silo_module.load_kek
-    monkeypatch.setattr(silo_module, "load_kek", lambda path: no_key(path) if "mercy" in str(path) else load(path))
+    def key_of(manifest, keys, where):
+        # Only mercy is prepared with a change; the others may read theirs.
+        assert "mercy" not in where, f"the key of {where} was read"
+        return load(manifest, keys, where)
+
+    monkeypatch.setattr(silo_module, "key_of", key_of)
     with pytest.raises(error, match=words):
         run_job(house.manifests(), house.options(), cluster=Meddler(change))
     assert not any(house.view(silo).charged for silo in house.silos)

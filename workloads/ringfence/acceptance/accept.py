@@ -44,6 +44,7 @@ def accept(
     _refuse_twice([(silo.name, manifest.dataset) for silo, _, manifest in listed])
     participants = []
     for silo, url, manifest in listed:
+        participant.check_terms(job, silo.name, url, manifest)
         found = budgets.get(silo.name)
         if found is None:
             participants.append(participant.public(silo.name, url, manifest, job))

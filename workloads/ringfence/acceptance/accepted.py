@@ -44,7 +44,7 @@ class Participant:
 
     @property
     def shards(self) -> tuple[str, ...]:
-        return tuple(shard.id for shard in self.manifest.shards)
+        return tuple(shard.id for shard in self.manifest.training)
 
 
 @dataclass(frozen=True)

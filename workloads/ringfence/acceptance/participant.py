@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from ringfence.acceptance.accepted import Memory, Participant
+from ringfence.acceptance.units import check_unit
 from ringfence.errors import (
     InvalidInput,
     InvalidManifest,
@@ -16,10 +18,21 @@ from ringfence.errors import (
 from ringfence.privacy import planner
 from ringfence.privacy.ledger.ledger import Ledger
 from ringfence.privacy.planner import DatasetFacts
+from ringfence.privacy.shape import counted
 from ringfence.shards.manifest import Manifest
+from ringfence.shards.terms import refusals
 from ringfence.spec.budget import PrivacyBudget
 from ringfence.spec.job import FederatedJob
 from ringfence.store.open import Stores
+
+
+def check_terms(job: FederatedJob, silo: str, url: str, manifest: Manifest) -> None:
+    """Raises TermsRefused, naming every clause of the manifest's terms that forbids the job now."""
+    found = refusals(manifest.terms, job, datetime.now(UTC))
+    if found:
+        raise TermsRefused(
+            f"silo {silo}: {'; '.join(found)}", where=url, remedy="ask for what the terms allow, or ask the owner"
+        )
 
 
 def public(silo: str, url: str, manifest: Manifest, job: FederatedJob) -> Participant:
@@ -29,7 +42,8 @@ def public(silo: str, url: str, manifest: Manifest, job: FederatedJob) -> Partic
             where=url,
             remedy="name a budgetRef instead of dataset",
         )
-    if manifest.records < job.spec.local.batch_size:
+    check_unit(job, silo, manifest)
+    if job.spec.local.users_per_round is None and manifest.records < job.spec.local.batch_size:
         raise PlanImpossible(
             f"silo {silo} has fewer records ({manifest.records}) than batchSize {job.spec.local.batch_size}",
             where="spec.local.batchSize",
@@ -52,6 +66,7 @@ def private(job: FederatedJob, one: Participant, stores: Stores, memory: Memory)
         raise InvalidManifest(
             f"unit {budget.spec.unit} is not the dataset's ({manifest.unit})", where=f"{where} spec.unit"
         )
+    check_unit(job, one.silo, manifest)
     store = stores.open(manifest.ledger.url)
     ledger = Ledger.open(store, pin=manifest.ledger.entry0, witness=memory.witness)
     if ledger.view.dataset != manifest.dataset:
@@ -64,13 +79,14 @@ def private(job: FederatedJob, one: Participant, stores: Stores, memory: Memory)
     _check_limit(budget, limit.epsilon, limit.delta, where)
     deltas = tuple(Decimal(delta) for delta in limit.deltas)
     unit = manifest.unit.partition(":")[0]
-    facts = DatasetFacts(manifest.dataset, one.url, manifest.records, unit, limit.orders, deltas)
+    records = counted(unit, manifest.records, manifest.units)
+    facts = DatasetFacts(manifest.dataset, one.url, records, unit, limit.orders, deltas)
     return Participant(one.silo, one.url, manifest, budget, ledger, planner.plan(job, facts))
 
 
 def _check_newest(ledger: Ledger, manifest: Manifest, url: str) -> None:
     """Ledgers remember the manifests that jobs were reserved on: an older one than those was put back."""
-    newest = max((one.reserve.manifest_version for one in ledger.view.every_reservation()), default=0)
+    newest = ledger.view.newest_manifest
     if manifest.version < newest:
         raise ManifestUnavailable(
             f"an older manifest was put back: version {manifest.version}, but the ledger saw version {newest}",

@@ -20,7 +20,7 @@ class Parties:
 
 def first_open(one: Participant, uid: str, first: int) -> int:
     """The first round from `first` on that a reservation may cover: after every charged one."""
-    charged = one.ledger.view.charged.get((uid, one.silo), {}) if one.ledger else {}
+    charged = one.ledger.view.charged_rounds(uid, one.silo) if one.ledger else frozenset[int]()
     return max([first, *(round_ + 1 for round_ in charged)])
 
 

@@ -6,46 +6,18 @@ It holds no row and no shard key. Killed at any point and started again, it adop
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-
-import numpy as np
-import torch
-from numpy.typing import NDArray
+from collections.abc import Callable, Mapping, Set
 
 from ringfence import canonical
-from ringfence.errors import DeadlineExceeded, InvalidInput, KeyRejected, QuorumLost, RingfenceError, SignatureRejected
+from ringfence.errors import RingfenceError
 from ringfence.federation import envelope, layout, rounds
+from ringfence.federation.collecting import Collector, Coordination
+from ringfence.federation.once import create
 from ringfence.federation.rounds import COORDINATOR, Commit, model_digest
-from ringfence.federation.strategies import STRATEGIES
-from ringfence.privacy.jobkeys import JobKeys, PublicKeys
+from ringfence.federation.strategies import server_step
+from ringfence.privacy.jobkeys import JobKeys
 from ringfence.store.interface import Store
 from ringfence.training.flat import FlatModel
-
-_FIRST_WAIT, _LONGEST_WAIT = 0.01, 0.5
-
-
-@dataclass(frozen=True)
-class Member:
-    """A silo as the coordinator knows it: its keys for this job and its declared number of training records."""
-
-    keys: PublicKeys
-    records: int
-
-
-@dataclass(frozen=True)
-class Coordination:
-    """What a coordinator is started with."""
-
-    job: str
-    rounds: int
-    quorum: int
-    round_deadline: float
-    strategy: str
-    members: Mapping[str, Member]
-    every_rounds: int = 1
-    deadline: float | None = None  # time.monotonic() at which the whole job is given up
 
 
 class Coordinator:
@@ -61,12 +33,21 @@ class Coordinator:
         evaluate: Callable[[FlatModel], dict[str, str]] | None = None,
     ) -> None:
         self._plan, self._store, self._keys, self._model = coordination, store, keys, model
+        self._step = server_step(coordination.strategy)
+        self._state = self._step.start(len(model.vector))
         self._evaluate = evaluate
-        self._lost: Callable[[], Mapping[str, str]] = dict
+        self._collector = Collector(coordination, store, keys)
 
-    def watch(self, lost: Callable[[], Mapping[str, str]]) -> None:
-        """From now on `lost()` tells which silos will not answer, and why; without it, only the deadline tells."""
-        self._lost = lost
+    def watch(
+        self,
+        lost: Callable[[], Mapping[str, str]],
+        waiting: Callable[[int, Set[str]], None] = lambda round_, silos: None,
+    ) -> None:
+        """From now on `lost()` tells which silos will not answer, and why; without it, only the deadline tells.
+
+        `waiting(round, silos)` is told who has yet to answer, each time the collector looks.
+        """
+        self._collector.lost, self._collector.waiting = lost, waiting
 
     def committed(self) -> int:
         """How many rounds are committed already."""
@@ -93,23 +74,22 @@ class Coordinator:
         clock = _Stopwatch()
         model = self._publish(round_)
         clock.lap("publish")
-        received = self._collect(round_, model)
+        received = self._collector.collect(round_, model, len(self._model.vector))
         clock.lap("wait")
-        step = STRATEGIES[self._plan.strategy]
-        contributions = [(self._plan.members[silo].records, received[silo].update) for silo in sorted(received)]
-        self._model.load(torch.from_numpy(step(self._model.vector.numpy(), contributions)))
+        self._step.advance(self._model.vector.numpy(), received.total.mean(), self._state)
         clock.lap("aggregate")
-        self._checkpoint(round_)
+        state = self._checkpoint(round_)
         clock.lap("checkpoint")
         metrics = self._score(round_)
         clock.lap("evaluate")
         commit = Commit(
             job=self._plan.job,
             round=round_,
-            members={silo: received[silo].digest for silo in sorted(received)},
+            members=received.members,
             input=model,
             model=model_digest(self._model),
-            heads={silo: received[silo].head for silo in sorted(received) if received[silo].head},
+            state=state,
+            heads=received.heads,
             metrics=metrics,
             seconds=clock.laps,
         )
@@ -123,65 +103,34 @@ class Coordinator:
         recipients = {silo: member.keys.seal for silo, member in self._plan.members.items()}
         recipients[COORDINATOR] = self._keys.public.seal
         address = envelope.Address("model", self._plan.job, round_, COORDINATOR)
-        before = model_digest(self._model)
-        message = envelope.seal(address, self._model.to_bytes(), recipients, self._keys.sign, {"model": before})
-        if self._store.put_if_absent(layout.model(round_), message):
+        model = self._model.to_bytes()
+        before = canonical.digest(model)
+        message = envelope.seal(address, model, recipients, self._keys.sign, {"model": before})
+        if create(self._store, layout.model(round_), message):
             return before
-        self._load(layout.model(round_), address)
+        where = f"{self._store.url}/{layout.model(round_)}"
+        found = envelope.read(
+            self._store.get(layout.model(round_)), address, signer=self._keys.public.sign, where=where
+        )
+        self._model.load_bytes(found.open(COORDINATOR, self._keys.seal))
         return model_digest(self._model)
 
-    def _collect(self, round_: int, model: str) -> dict[str, _Received]:
-        """Updates of the round, until every live silo answered or the deadline. Raises QuorumLost, DeadlineExceeded."""
-        received: dict[str, _Received] = {}
-        waiting = set(self._plan.members)
-        end, pause = time.monotonic() + self._plan.round_deadline, _FIRST_WAIT
-        while True:
-            lost = self._lost()  # asked first: what a silo published before it ended is then seen below
-            arrived = {silo for silo in waiting if self._answer(round_, silo, model, received)}
-            waiting -= arrived
-            if not (waiting - lost.keys()) or time.monotonic() > end:
-                break
-            if self._plan.deadline is not None and time.monotonic() > self._plan.deadline:
-                raise DeadlineExceeded(f"the job's time was up in round {round_}", remedy="--resume continues it")
-            pause = _FIRST_WAIT if arrived else min(_LONGEST_WAIT, pause * 1.3)
-            time.sleep(pause)
-        if len(received) < self._plan.quorum:
-            raise QuorumLost(
-                f"round {round_}: {len(received)} of {len(self._plan.members)} silos published an update, "
-                f"the quorum is {self._plan.quorum} ({_why(waiting, lost)})"
-            )
-        return received
+    def _checkpoint(self, round_: int) -> str:
+        """Writes the model and the server optimizer's state; the digest of the latter, empty for one without any."""
+        model = self._model.to_bytes()
+        self._put("checkpoint", round_, layout.checkpoint(round_, canonical.digest(model)), model)
+        if not self._state:
+            return ""
+        state = rounds.pack_state(self._state)
+        digest = canonical.digest(state)
+        self._put("state", round_, layout.state(round_, digest), state)
+        return digest
 
-    def _answer(self, round_: int, silo: str, model: str, received: dict[str, _Received]) -> bool:
-        """Whether the silo answered; a usable update is added to `received`."""
-        where = f"{self._store.url}/{layout.update(round_, silo)}"
-        if self._store.exists(layout.update(round_, silo)):
-            data = self._store.get(layout.update(round_, silo))
-            # Whoever can write there can withhold a silo's update, never forge one.
-            with suppress(SignatureRejected, KeyRejected, InvalidInput):
-                received[silo] = self._open(round_, silo, data, model, where)
-            return True
-        key = layout.absence(round_, silo)
-        if not self._store.exists(key):
-            return False
-        expected = {"job": self._plan.job, "round": round_, "silo": silo}
-        signer = self._plan.members[silo].keys.sign
-        return rounds.is_absence(self._store.get(key), expected, signer=signer, where=where)
-
-    def _open(self, round_: int, silo: str, data: bytes, model: str, where: str) -> _Received:
-        address = envelope.Address("update", self._plan.job, round_, silo)
-        message = envelope.read(data, address, signer=self._plan.members[silo].keys.sign, where=where)
-        if message.header.get("model") != model:
-            raise InvalidInput("an update of another model", where=where)
-        payload = message.open(COORDINATOR, self._keys.seal)
-        update = rounds.unpack_update(payload, len(self._model.vector), where)
-        return _Received(canonical.digest(data), update, message.header.get("head") or {})
-
-    def _checkpoint(self, round_: int) -> None:
-        address = envelope.Address("checkpoint", self._plan.job, round_, COORDINATOR)
+    def _put(self, kind: str, round_: int, key: str, payload: bytes) -> None:
+        """Puts something that only this coordinator reads."""
+        address = envelope.Address(kind, self._plan.job, round_, COORDINATOR)
         recipients = {COORDINATOR: self._keys.public.seal}
-        data = envelope.seal(address, self._model.to_bytes(), recipients, self._keys.sign)
-        self._store.put_if_absent(layout.checkpoint(round_, model_digest(self._model)), data)
+        create(self._store, key, envelope.seal(address, payload, recipients, self._keys.sign))
 
     def _score(self, round_: int) -> dict[str, str]:
         due = round_ % self._plan.every_rounds == 0 or round_ == self._plan.rounds
@@ -189,7 +138,7 @@ class Coordinator:
 
     def _commit(self, commit: Commit) -> Commit:
         """Writes the commit, or adopts the one that another coordinator wrote first."""
-        if self._store.put_if_absent(layout.commit(commit.round), commit.signed(self._keys.sign)):
+        if create(self._store, layout.commit(commit.round), commit.signed(self._keys.sign)):
             return commit
         winner = self._read_commit(commit.round)
         self._restore(winner)
@@ -209,22 +158,26 @@ class Coordinator:
         return rounds.read_commit(self._store.get(key), signer=signer, job=self._plan.job, round_=round_, where=where)
 
     def _restore(self, commit: Commit) -> None:
+        """The model and the server optimizer's state as they were after the commit, to the bit."""
         key = layout.checkpoint(commit.round, commit.model)
-        self._load(key, envelope.Address("checkpoint", self._plan.job, commit.round, COORDINATOR))
-        if model_digest(self._model) != commit.model:
-            raise RingfenceError("the checkpoint is not the model that was committed", where=f"{self._store.url}/{key}")
+        self._model.load_bytes(self._read("checkpoint", commit.round, key, commit.model))
+        if commit.state:
+            key = layout.state(commit.round, commit.state)
+            state = self._read("state", commit.round, key, commit.state)
+            rounds.unpack_state(state, self._state, f"{self._store.url}/{key}")
 
-    def _load(self, key: str, address: envelope.Address) -> None:
+    def _read(self, kind: str, round_: int, key: str, digest: str) -> bytes:
+        """What `_put` wrote. Raises RingfenceError unless it is what the commit names."""
+        payload = self._open(envelope.Address(kind, self._plan.job, round_, COORDINATOR), key)
+        if canonical.digest(payload) != digest:
+            raise RingfenceError(f"the {kind} is not the one that was committed", where=f"{self._store.url}/{key}")
+        return payload
+
+    def _open(self, address: envelope.Address, key: str) -> bytes:
+        """The payload of a message of this coordinator's own."""
         where = f"{self._store.url}/{key}"
         message = envelope.read(self._store.get(key), address, signer=self._keys.public.sign, where=where)
-        self._model.load_bytes(message.open(COORDINATOR, self._keys.seal))
-
-
-@dataclass(frozen=True)
-class _Received:
-    digest: str
-    update: NDArray[np.float32]
-    head: dict[str, object]
+        return message.open(COORDINATOR, self._keys.seal)
 
 
 class _Stopwatch:
@@ -238,10 +191,3 @@ class _Stopwatch:
         now = time.monotonic()
         self.laps[name] = f"{now - self._last:.3f}"
         self._last = now
-
-
-def _why(waiting: set[str], lost: Mapping[str, str]) -> str:
-    """Each missing silo with its reason."""
-    if not waiting:
-        return "the others sat out or sent what does not open"
-    return "; ".join(f"{silo}: {lost.get(silo, 'no answer before the deadline')}" for silo in sorted(waiting))

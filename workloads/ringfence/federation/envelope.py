@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
 
@@ -28,6 +30,8 @@ from ringfence.privacy.jobkeys import parse_seal_public
 
 _MAGIC = b"RFMSG\x01"
 _NONCE = bytes(12)
+_TAG = 16
+_BLOCK = 1 << 17
 _SUITE = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 
@@ -50,16 +54,43 @@ class Message:
 
     address: Address
     header: dict[str, Any]
-    payload: bytes
+    payload: memoryview
     where: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of the plain payload."""
+        return len(self.payload) - _TAG
 
     def open(self, recipient: str, key: X25519PrivateKey) -> bytes:
         """The plain payload. Raises KeyRejected when it was not sealed to this recipient's key."""
-        wrapped = self.header["recipients"].get(recipient)
-        info = self.address.info(recipient)
+        with self._refusing(recipient):
+            return AESGCM(self._content_key(recipient, key)).decrypt(_NONCE, self.payload, self.address.info(""))
+
+    def blocks(self, recipient: str, key: X25519PrivateKey) -> Iterator[memoryview]:
+        """The plain payload in blocks of 128 KiB, each valid until the next. Raises KeyRejected as `open` does.
+
+        The cipher's tag is checked after the last block: do nothing lasting with them before the iterator has ended
+        once.
+        """
+        with self._refusing(recipient):
+            mode = modes.GCM(_NONCE, bytes(self.payload[-_TAG:]))
+            cipher = Cipher(algorithms.AES256(self._content_key(recipient, key)), mode).decryptor()
+            cipher.authenticate_additional_data(self.address.info(""))
+        plain = memoryview(bytearray(_BLOCK + _TAG))
+        for start in range(0, self.size, _BLOCK):
+            yield plain[: cipher.update_into(self.payload[start : min(start + _BLOCK, self.size)], plain)]
+        with self._refusing(recipient):
+            cipher.finalize()
+
+    def _content_key(self, recipient: str, key: X25519PrivateKey) -> bytes:
+        wrapped = base64.b64decode(self.header["recipients"].get(recipient) or "", validate=True)
+        return _SUITE.decrypt(wrapped, key, self.address.info(recipient))
+
+    @contextmanager
+    def _refusing(self, recipient: str) -> Iterator[None]:
         try:
-            content_key = _SUITE.decrypt(base64.b64decode(wrapped or "", validate=True), key, info)
-            return AESGCM(content_key).decrypt(_NONCE, self.payload, self.address.info(""))
+            yield
         except (InvalidTag, ValueError) as error:
             raise KeyRejected(f"not sealed to {recipient}'s key for this job", where=self.where) from error
 
@@ -107,7 +138,7 @@ def read(data: bytes, expected: Address, *, signer: str, where: str) -> Message:
     if not isinstance(document, dict):
         raise SignatureRejected("the message's header is malformed", where=where)
     header = signing.verify(document, "message", signer=signer, where=where)
-    payload = data[start + size :]
+    payload = memoryview(data)[start + size :]
     address = Address(*(header.get(name) for name in ("kind", "job", "round", "sender")))  # type: ignore[arg-type]
     if address != expected:
         raise SignatureRejected(f"a message for another place: {address}, expected {expected}", where=where)

@@ -12,10 +12,14 @@ from ringfence.training.flat import FlatModel
 
 @dataclass(frozen=True)
 class Finished:
-    """`before` maps each private silo to its ledger's reading before the job began, a decimal string."""
+    """`before` maps each private silo to its ledger's reading before the job began, a decimal string.
+
+    `image` is what its silos ran; empty for processes of this machine.
+    """
 
     acceptance: Acceptance
     uid: str
     commits: list[Commit]
     model: FlatModel
     before: Mapping[str, str]
+    image: str = ""

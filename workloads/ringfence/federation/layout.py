@@ -39,6 +39,11 @@ def checkpoint(round_: int, digest: str) -> str:
     return f"checkpoints/{round_}-{_hex(digest)}"
 
 
+def state(round_: int, digest: str) -> str:
+    """The sealed state of the server optimizer after a round, for those that have one."""
+    return f"checkpoints/{round_}-{_hex(digest)}-state"
+
+
 def staging(job: str, round_: int | None = None, digest: str = "") -> str:
     """Staged bytes of a round in the dataset's private prefix; with less than all, the folder of a round or a job."""
     parts = ["staging", job, *([] if round_ is None else [str(round_)]), *([_hex(digest)] if digest else [])]

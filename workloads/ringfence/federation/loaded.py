@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 import torch
 
-from ringfence import canonical
-from ringfence.errors import CodeNotApproved, InvalidInput
+from ringfence.errors import InvalidInput
 from ringfence.federation import layout
-from ringfence.privacy.admission import BUILTIN
+from ringfence.federation.job_code import stored_code
 from ringfence.schema import DatasetSchema
 from ringfence.store.open import Stores
 from ringfence.tasks import Task
@@ -53,12 +52,7 @@ def load(url: str, stores: Stores | None = None) -> LoadedModel:
         class_path, args, digest = config["task"]["class"], config["task"]["args"], config["task"]["code"]
     except (ValueError, KeyError, TypeError) as error:
         raise InvalidInput("not a model's config", where=f"{url}/{layout.CONFIG}") from error
-    code = None
-    if digest != BUILTIN:
-        code = store.get(layout.code(digest))
-        if canonical.digest(code) != digest:
-            raise CodeNotApproved("the code package is not the one the model was trained with", where=url)
-    task = load_task(class_path, args, code)
+    task = load_task(class_path, args, stored_code(store, digest))
     model = FlatModel(task.model(schema))
     model.load_bytes(store.get(layout.MODEL))
     model.module.eval()

@@ -6,10 +6,12 @@ import hashlib
 from fractions import Fraction
 
 from ringfence import canonical
+from ringfence.errors import PlanImpossible
 from ringfence.privacy.ledger.entries import PlanRecord
-from ringfence.privacy.planner import steps_per_round
+from ringfence.privacy.shape import steps_per_round
 from ringfence.spec.job import FederatedJob
 from ringfence.training.local import LocalPlan, PrivateStep
+from ringfence.training.userplan import UserPlan
 
 
 def local_plan(job: FederatedJob, records: int, silo: str, round_: int, reserved: PlanRecord | None) -> LocalPlan:
@@ -20,15 +22,39 @@ def local_plan(job: FederatedJob, records: int, silo: str, round_: int, reserved
     """
     local = job.spec.local
     rate, momentum = float(local.optimizer.learning_rate), float(local.optimizer.momentum)
+    mu = job.spec.strategy.argument("mu")
     if reserved is None:
         steps = max(1, steps_per_round(Fraction(local.epochs), records, local.batch_size))
-        return LocalPlan(steps, local.batch_size, rate, momentum, None, _seed(job.spec.seed, silo, round_))
-    private = PrivateStep(
+        return LocalPlan(steps, local.batch_size, rate, momentum, None, _seed(job.spec.seed, silo, round_), mu)
+    return LocalPlan(reserved.steps_per_round, local.batch_size, rate, momentum, _private(reserved), None, mu)
+
+
+def user_plan(job: FederatedJob, silo: str, round_: int, reserved: PlanRecord | None) -> UserPlan:
+    """The local training of one round by users: noise, clip and sampling rate from the reservation, if there is one.
+
+    Raises PlanImpossible when the job does not say how many users take part.
+    """
+    local = job.spec.local
+    if local.users_per_round is None:
+        raise PlanImpossible("the unit is User", where=f"silo {silo}", remedy="set local.usersPerRound")
+    return UserPlan(
+        users_per_round=local.users_per_round,
+        epochs=Fraction(local.epochs),
+        batch_size=local.batch_size,
+        learning_rate=float(local.optimizer.learning_rate),
+        momentum=float(local.optimizer.momentum),
+        proximal=job.spec.strategy.argument("mu"),
+        private=_private(reserved) if reserved else None,
+        seed=None if reserved else _seed(job.spec.seed, silo, round_),
+    )
+
+
+def _private(reserved: PlanRecord) -> PrivateStep:
+    return PrivateStep(
         noise_multiplier=float(reserved.noise_multiplier),
         sampling_rate=Fraction(reserved.sampling_rate),
         max_grad_norm=float(reserved.max_grad_norm),
     )
-    return LocalPlan(reserved.steps_per_round, local.batch_size, rate, momentum, private, None)
 
 
 def _seed(seed: int, silo: str, round_: int) -> int:

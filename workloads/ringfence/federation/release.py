@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from ringfence import canonical
 from ringfence.errors import LedgerError, ObjectNotFound
 from ringfence.federation import layout, rounds
+from ringfence.federation.once import create
 from ringfence.privacy.ledger import operations
 from ringfence.privacy.ledger.entries import Charge
 from ringfence.privacy.ledger.ledger import Ledger
@@ -46,6 +47,8 @@ class Release:
         nothing, and a repeated call goes on where this one stopped.
         """
         charged = self._charged(round_)
+        if charged is None and round_ in self.ledger.view.charged_rounds(self.uid, self.silo):
+            return False  # so long ago that the ledger no longer tells for which bytes
         if charged is None:
             inner = compute()
             self._stage(round_, inner)
@@ -77,9 +80,12 @@ class Release:
 
     def _charge(self, round_: int, digest: str) -> str:
         """Appends the charge; the digest that the ledger now holds: another's, if a second process charged first."""
-        cost = self.ledger.view.reservations[self.uid, self.silo].reserve.cost
+        held = self.ledger.view.reservations.get((self.uid, self.silo))
+        if held is None:  # never made, or closed so long ago that a snapshot has forgotten it
+            raise LedgerError(f"job {self.uid} holds no reservation", where=f"{self.ledger.store.url}/ledger")
+        body = Charge(self.uid, self.silo, round_, digest, held.reserve.cost)
         try:
-            operations.charge(self.ledger, self.key, Charge(self.uid, self.silo, round_, digest, cost))
+            operations.charge(self.ledger, self.key, body)
         except LedgerError:
             charged = self._charged(round_)
             if charged is None:
@@ -96,9 +102,9 @@ class Release:
         except (ObjectNotFound, InvalidTag):  # altered bytes are lost bytes
             if not self.job.exists(update):  # else a second process of this silo released them and cleared up
                 note = rounds.absence(self.uid, round_, self.silo, self.key)
-                self.job.put_if_absent(layout.absence(round_, self.silo), note)
+                create(self.job, layout.absence(round_, self.silo), note)
             return False
-        return self.job.put_if_absent(update, inner)
+        return create(self.job, update, inner)
 
     def _staging_key(self, round_: int, digest: str) -> bytes:
         """One key for one content: (job, round, digest) never recurs with other bytes, so the nonce may be zero."""

@@ -36,10 +36,15 @@ def build(acceptance: Acceptance) -> tuple[Task, FlatModel]:
 
 
 def write(
-    finished: Finished, store: Store, coordinator: Ed25519PrivateKey, endorser: Ed25519PrivateKey
+    finished: Finished, store: Store, coordinator: Ed25519PrivateKey, endorser: Ed25519PrivateKey | None
 ) -> dict[str, Any]:
-    """Write model, config, statement, card and report; the signed statement is returned."""
-    document = statement.sign(statement.build(facts(finished)), coordinator, endorser)
+    """Write model, config, statement, card and report; the signed statement is returned.
+
+    Without an endorser the statement waits for the endorsement of who admitted the job.
+    """
+    document = statement.sign(statement.build(facts(finished)), coordinator)
+    if endorser is not None:
+        document = statement.endorse(document, endorser)
     rounds = [
         {
             "round": commit.round,

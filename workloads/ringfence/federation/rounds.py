@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -14,7 +14,9 @@ from safetensors.numpy import load, save
 
 from ringfence import canonical, signing
 from ringfence.errors import InvalidInput, SignatureRejected
-from ringfence.training.flat import FlatModel
+
+if TYPE_CHECKING:  # a silo's ledger steps need what is written here, and no torch
+    from ringfence.training.flat import FlatModel
 
 COORDINATOR = "coordinator"
 _FORMAT = 1
@@ -25,7 +27,8 @@ class Commit:
     """The one outcome of a round: who took part with which bytes, and the model that came of it.
 
     `members` maps silo to the digest of its published update; `heads` maps silo to the ledger head that its update
-    named; `metrics` and `seconds` hold decimal strings.
+    named; `state` is the digest of the server optimizer's state after the round, empty for one without any; `metrics`
+    and `seconds` hold decimal strings.
     """
 
     job: str
@@ -33,6 +36,7 @@ class Commit:
     members: dict[str, str]
     input: str
     model: str
+    state: str = ""
     heads: dict[str, dict[str, Any]] = field(default_factory=dict)
     metrics: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, str] = field(default_factory=dict)
@@ -82,12 +86,18 @@ def pack_update(update: NDArray[np.float32]) -> bytes:
     return save({"update": update})
 
 
-def unpack_update(data: bytes, parameters: int, where: str) -> NDArray[np.float32]:
-    """The update [P]. Raises InvalidInput when it is not one of `parameters` finite float32 values."""
+def pack_state(state: Mapping[str, NDArray[np.float32]]) -> bytes:
+    """The vectors [P] of a server optimizer, by name, as safetensors; the same values give the same bytes."""
+    return save({name: state[name] for name in sorted(state)})
+
+
+def unpack_state(data: bytes, into: Mapping[str, NDArray[np.float32]], where: str) -> None:
+    """Load vectors of these names and lengths, or change nothing and raise InvalidInput."""
     try:
-        update = load(data)["update"]
-    except (SafetensorError, KeyError) as error:
-        raise InvalidInput("not an update", where=where) from error
-    if update.dtype != np.float32 or update.shape != (parameters,) or not np.isfinite(update).all():
-        raise InvalidInput(f"not {parameters} finite float32 values", where=where)
-    return update
+        found = load(data)
+    except SafetensorError as error:
+        raise InvalidInput("not the state of a server optimizer", where=where) from error
+    if {name: (v.dtype, v.shape) for name, v in found.items()} != {n: (v.dtype, v.shape) for n, v in into.items()}:
+        raise InvalidInput("the state is another server optimizer's", where=where)
+    for name, vector in into.items():
+        vector[:] = found[name]

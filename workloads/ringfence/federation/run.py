@@ -18,10 +18,11 @@ from ringfence.acceptance.accepted import Acceptance, Participant
 from ringfence.errors import RingfenceError
 from ringfence.federation import layout, reservations, results
 from ringfence.federation.code import find_code
-from ringfence.federation.coordinator import Coordination, Coordinator, Member
+from ringfence.federation.conducting import conductor
+from ringfence.federation.coordinator import Coordinator
 from ringfence.federation.finished import Finished
-from ringfence.federation.holdout import open_holdout
 from ringfence.federation.loaded import LoadedModel, load
+from ringfence.federation.once import create
 from ringfence.federation.rounds import COORDINATOR, Commit
 from ringfence.federation.state import RunRecord, StateDirectory
 from ringfence.observe.progress import Progress, SilentProgress
@@ -110,30 +111,22 @@ class _Run:
         self._acceptance, self._record, self._options = acceptance, record, options
         self._stores, self._state, self._progress = stores, state, progress
         self._job = acceptance.job
-        self._output = f"{self._job.spec.output.rstrip('/')}/{record.uid}"
-        self._store: Store = stores.open(self._output)
         self._keys = state.keys(record.uid, COORDINATOR)
 
     def go(self, cluster: Any) -> RunResult:
         """Reserve, run the rounds, close, write the results: each step safe to repeat."""
         self._progress.stage("building the model")
-        holdout = open_holdout(self._acceptance, self._stores)
-        task, model = results.build(self._acceptance)
-        coordinator = Coordinator(
-            self._coordination(),
-            self._store,
-            self._keys,
-            model,
-            evaluate=None if holdout is None else lambda flat: holdout.score(task, flat),
-        )
-        done = coordinator.committed()
+        limit = self._job.spec.active_deadline_seconds
+        deadline = None if limit is None else time.monotonic() + limit
+        job = conductor(self._acceptance, self._record.uid, self._stores, self._keys, self._public, deadline)
+        done = job.coordinator.committed()
         self._progress.stage("reserving the budget")
-        self._put_code()
+        self._put_code(job.store)
         reservations.reserve(
             self._acceptance, self._record.uid, done + 1, self._options.keys, self._public, self._keys.public
         )
         try:
-            commits = self._rounds(coordinator, done, cluster)
+            commits = self._rounds(job.coordinator, done, cluster)
         except RingfenceError as error:
             reservations.close(self._acceptance, self._record.uid, self._options.keys, f"failed: {error.reason}")
             raise
@@ -142,13 +135,13 @@ class _Run:
         self._progress.stage("writing the statement and the report")
         endorser = self._state.identity()
         statement = results.write(
-            Finished(self._acceptance, self._record.uid, commits, model, self._record.before),
-            self._store,
+            Finished(self._acceptance, self._record.uid, commits, job.model, self._record.before),
+            job.store,
             self._keys.sign,
             endorser,
         )
         self._state.finish(self._record)
-        return RunResult(self._record.uid, self._output, commits, statement, self._stores)
+        return RunResult(self._record.uid, job.url, commits, statement, self._stores)
 
     def _rounds(self, coordinator: Coordinator, done: int, cluster: Any) -> list[Commit]:
         """All commits; silos are started only if a round is left."""
@@ -183,22 +176,6 @@ class _Run:
         scores = ", ".join(f"{name} {value[:6]}" for name, value in commit.metrics.items())
         self._progress.note(f"round {commit.round}: {len(commit.members)} silos{', ' if scores else ''}{scores}")
 
-    def _coordination(self) -> Coordination:
-        spec = self._job.spec
-        limit = spec.active_deadline_seconds
-        return Coordination(
-            job=self._record.uid,
-            rounds=spec.rounds,
-            quorum=spec.quorum,
-            round_deadline=spec.round_deadline_seconds,
-            strategy=spec.strategy.name,
-            members={
-                one.silo: Member(self._public(one.silo), one.manifest.records) for one in self._acceptance.participants
-            },
-            every_rounds=spec.evaluation.every_rounds if spec.evaluation else 1,
-            deadline=None if limit is None else time.monotonic() + limit,
-        )
-
     def _assignment(self, one: Participant) -> Any:
         from ringfence.federation.silo import Assignment
 
@@ -227,7 +204,7 @@ class _Run:
             for staged in store.list(layout.staging(self._record.uid)):
                 store.delete(staged.key)
 
-    def _put_code(self) -> None:
+    def _put_code(self, store: Store) -> None:
         code = self._acceptance.code
         if code.data is not None:
-            self._store.put_if_absent(layout.code(code.digest), code.data)
+            create(store, layout.code(code.digest), code.data)

@@ -7,16 +7,16 @@ recomputed; nothing of it is taken from the coordinator or from whoever started 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from ringfence import canonical
-from ringfence.errors import CodeNotApproved, LedgerError, ManifestUnavailable, WorkloadFailed
+from ringfence.errors import LedgerError, ManifestUnavailable, WorkloadFailed
 from ringfence.federation import envelope, layout, rounds
-from ringfence.federation.locals import local_plan
+from ringfence.federation.engines import Training, engine
+from ringfence.federation.job_code import stored_code
+from ringfence.federation.once import create
 from ringfence.federation.release import Release
 from ringfence.federation.rounds import COORDINATOR
 from ringfence.privacy import jobkeys, planner
@@ -24,16 +24,15 @@ from ringfence.privacy.jobkeys import JobKeys, PublicKeys
 from ringfence.privacy.ledger.ledger import Ledger
 from ringfence.privacy.ledger.view import Reservation
 from ringfence.privacy.ledger.witness import FileWitness
-from ringfence.shards.keys import Kek, load_kek
+from ringfence.shards.key_provider import key_of, provider
+from ringfence.shards.keys import Kek
 from ringfence.shards.manifest import Manifest, read_manifest_version
 from ringfence.shards.open import open_dataset
 from ringfence.spec.job import FederatedJob
 from ringfence.store.interface import Store
 from ringfence.store.open import Stores
-from ringfence.tasks.encode import encode_table
 from ringfence.tasks.load import load_task
 from ringfence.training.flat import FlatModel
-from ringfence.training.local import train_local
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.01, 0.5
 
@@ -71,17 +70,16 @@ class Silo:
         self._job: Store = assignment.stores.open(assignment.output)
         manifest = self._manifest()
         self._ledger, reservation = self._reservation(manifest)
-        self._records = manifest.records
-        kek: Kek | None = load_kek(assignment.kek) if assignment.kek else None
+        keys = provider(assignment.kek) if assignment.kek else None
+        kek = key_of(manifest, keys, assignment.dataset)
         self._release = self._releases(kek)
         task_spec = assignment.job.spec.task
-        task = load_task(task_spec.class_, task_spec.args, self._code())
-        self._task = task
+        task = load_task(task_spec.class_, task_spec.args, stored_code(self._job, assignment.code))
         torch.manual_seed(0)  # the initial weights are the coordinator's; this only keeps construction deterministic
         self._model = FlatModel(task.model(manifest.schema_))
-        rows = open_dataset(self._dataset, manifest, kek)
-        self._data: Mapping[str, torch.Tensor] = encode_table(task, rows, manifest.schema_)
-        self._plan = reservation.reserve.plan if reservation else None
+        plan = reservation.reserve.plan if reservation else None
+        training = Training(assignment.job, assignment.silo, manifest, plan, task)
+        self._train = engine(training, open_dataset(self._dataset, manifest, kek))
 
     def run(self) -> int:
         """Takes part in every round that is still open; returns how many updates it published."""
@@ -99,7 +97,7 @@ class Silo:
         if model is None or self._job.exists(layout.update(round_, self._a.silo)):
             return False
         if self._release is None:
-            return self._job.put_if_absent(layout.update(round_, self._a.silo), self._update(round_, model))
+            return create(self._job, layout.update(round_, self._a.silo), self._update(round_, model))
         return self._release.once(round_, lambda: self._update(round_, model))
 
     def _manifest(self) -> Manifest:
@@ -129,7 +127,7 @@ class Silo:
         expected = {
             "the job's spec": (reserve.spec_digest, self._a.job.digest()),
             "the manifest": (reserve.manifest_digest, manifest.digest()),
-            "the shards": (sorted(reserve.shards), sorted(shard.id for shard in manifest.shards)),
+            "the shards": (sorted(reserve.shards), sorted(shard.id for shard in manifest.training)),
             "the silo's keys": (reserve.silo_key + reserve.silo_seal_key, own.sign + own.seal),
             "the coordinator's keys": (
                 reserve.coordinator_key + reserve.coordinator_seal_key,
@@ -152,14 +150,6 @@ class Silo:
             raise LedgerError("a private dataset needs its owner's key")
         return Release(self._a.uid, self._a.silo, self._keys.sign, kek, self._dataset, self._job, self._ledger)
 
-    def _code(self) -> bytes | None:
-        if self._a.code == "builtin":
-            return None
-        data = self._job.get(layout.code(self._a.code))
-        if canonical.digest(data) != self._a.code:
-            raise CodeNotApproved("the code package is not the approved one", where=layout.code(self._a.code))
-        return data
-
     def _wait(self, round_: int) -> bytes | None:
         """The round's global model, opened; None when the round is over. Raises WorkloadFailed after a long silence."""
         end, pause = time.monotonic() + 2 * self._a.job.spec.round_deadline_seconds + 60, _FIRST_WAIT
@@ -180,8 +170,7 @@ class Silo:
         """Trains from the global model and seals the difference to the coordinator."""
         self._model.load_bytes(model)
         start, digest = self._model.copy(), rounds.model_digest(self._model)
-        plan = local_plan(self._a.job, self._records, self._a.silo, round_, self._plan)
-        train_local(self._task, self._model, self._data, plan)
+        self._train(self._model, round_)
         payload = rounds.pack_update((self._model.vector - start).numpy())
         head = {"index": self._ledger.view.head.index, "hash": self._ledger.view.head.hash} if self._ledger else None
         address = envelope.Address("update", self._a.uid, round_, self._a.silo)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import reduce
+from typing import Literal
 
-from ringfence.acceptance.accepted import Participant
+from ringfence.acceptance.accepted import Acceptance, Participant
 from ringfence.errors import LedgerError
 from ringfence.federation.finished import Finished
 from ringfence.federation.rounds import model_digest
-from ringfence.privacy.ledger.view import LedgerView
-from ringfence.privacy.orders import Cost, add, zero
+from ringfence.privacy.planner import GAUSSIAN
 from ringfence.privacy.statement.facts import (
     CostFacts,
     JobFacts,
@@ -34,7 +33,7 @@ def facts(finished: Finished) -> StatementFacts:
             spec_digest=job.digest(),
             task=job.spec.task.class_,
             code=acceptance.code.digest,
-            image="",
+            image=finished.image,
         ),
         silos=tuple(_silo(one, finished) for one in acceptance.participants),
         rounds=tuple(
@@ -43,8 +42,15 @@ def facts(finished: Finished) -> StatementFacts:
         ),
         model=model_digest(finished.model),
         metrics=finished.commits[-1].metrics,
+        unit=_unit(acceptance),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def _unit(acceptance: Acceptance) -> Literal["Record", "User", "Silo"]:
+    """Whom the private silos' guarantees protect. Acceptance lets no two units into one job."""
+    units = {one.manifest.unit.partition(":")[0] for one in acceptance.private}
+    return "User" if "User" in units else "Silo" if "Silo" in units else "Record"
 
 
 def _silo(one: Participant, finished: Finished) -> SiloFacts:
@@ -56,6 +62,7 @@ def _silo(one: Participant, finished: Finished) -> SiloFacts:
         manifest_digest=one.manifest.digest(),
         owner=one.manifest.owner,
         records=one.manifest.records,
+        users=one.manifest.units if one.manifest.unit.startswith("User:") else None,
         privacy=_privacy(one, finished) if one.ledger else None,
     )
 
@@ -64,24 +71,26 @@ def _privacy(one: Participant, finished: Finished) -> PrivacyFacts:
     if one.ledger is None or one.plan is None or one.budget is None or one.ledger.view.limit is None:
         raise LedgerError("a statement of privacy needs a ledger with a limit", where=one.url)
     view, plan, limit = one.ledger.refresh(), one.plan, one.ledger.view.limit
-    charged = len(view.charged.get((finished.uid, one.silo), {}))
+    charged = len(view.charged_rounds(finished.uid, one.silo))
     record = plan.record()
     budget = one.budget.metadata
     return PrivacyFacts(
         approved_by=f"PrivacyBudget {budget.namespace}/{budget.name}, owner {one.manifest.owner}",
+        mechanism="gaussian" if plan.mechanism == GAUSSIAN else "poisson-gaussian",
         sampling_rate=record.sampling_rate,
         noise_multiplier=plan.noise_multiplier,
         max_grad_norm=plan.max_grad_norm,
         steps_per_round=plan.steps_per_round,
         rounds_planned=plan.rounds,
         rounds_charged=charged,
-        cost=CostFacts(orders=limit.orders, round=plan.cost, total=_spent(view, finished.uid, one.silo)),
+        cost=CostFacts(orders=limit.orders, round=plan.cost, total=view.spent_of(finished.uid, one.silo)),
         job_epsilon=record.job_epsilon,
         job_delta=_decimal(plan.delta),
         pld_epsilon=f"{plan.pld_epsilon:.6f}",
         ledger=LedgerFacts(
             spent_before=finished.before[one.silo],
             spent_after=_decimal(view.spent_epsilon()),
+            accountant="gdp" if limit.accountant == "gdp" else "rdp",
             limit_epsilon=_decimal(limit.epsilon),
             limit_delta=_decimal(limit.delta),
             highest_epsilon=_decimal(view.highest_epsilon),
@@ -89,12 +98,6 @@ def _privacy(one: Participant, finished: Finished) -> PrivacyFacts:
             head_hash=view.head.hash,
         ),
     )
-
-
-def _spent(view: LedgerView, uid: str, silo: str) -> Cost:
-    """The sum of this job's charges, as they stand in the ledger."""
-    mine = (held.spent for held in view.every_reservation() if (held.reserve.job, held.reserve.silo) == (uid, silo))
-    return reduce(add, mine, zero(view.limit.orders) if view.limit else ())
 
 
 def _decimal(value: object) -> str:

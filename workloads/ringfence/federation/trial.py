@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from ringfence.errors import InvalidInput
 from ringfence.federation.code import find_code
 from ringfence.schema import DatasetSchema, load_schema
 from ringfence.shards.manifest import read_manifest
+from ringfence.spec.job import FederatedJob
 from ringfence.spec.load import Manifests
 from ringfence.store.open import Stores
+from ringfence.tasks import Task
 from ringfence.tasks.encode import encode_table
 from ringfence.tasks.load import load_task
 from ringfence.tasks.probe import ProbeResult, probe
 from ringfence.tasks.synthetic import synthetic_rows
 from ringfence.training.flat import FlatModel
 from ringfence.training.local import LocalPlan, PrivateStep, train_local
+from ringfence.training.userplan import UserPlan, UserRows
+from ringfence.training.users import UserData, train_users
 
-_RECORDS, _STEPS = 512, 3
+_RECORDS, _STEPS, _USERS = 512, 3, 40
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,18 @@ def try_synthetic(
         model = FlatModel(task.model(declared))
         seed = job.spec.seed if private is None else None
         train_local(task, model, data, LocalPlan(_STEPS, batch, rate, momentum, private, seed))
+    if job.spec.local.users_per_round is not None:
+        _try_users(task, FlatModel(task.model(declared)), data, job)
     return TrialResult(job.spec.task.class_, package.digest, probed, _RECORDS, _STEPS)
+
+
+def _try_users(task: Task, model: FlatModel, data: Mapping[str, torch.Tensor], job: FederatedJob) -> None:
+    """A round of a few invented users, each with some of the rows, as the job would train them without privacy."""
+    rows = UserRows(np.linspace(0, _RECORDS, _USERS + 1).astype(np.int64))
+    local, optimizer = job.spec.local, job.spec.local.optimizer
+    rate, momentum = float(optimizer.learning_rate), float(optimizer.momentum)
+    plan = UserPlan(_USERS, Fraction(local.epochs), local.batch_size, rate, momentum, seed=job.spec.seed)
+    train_users(task, model, UserData(data, rows), plan)
 
 
 def _declared(manifests: Manifests, stores: Stores) -> DatasetSchema:

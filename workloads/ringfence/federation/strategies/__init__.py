@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
-import numpy as np
-from numpy.typing import NDArray
+from ringfence.federation.strategies import fedadagrad, fedadam, fedavg, fedavgm, fedprox, fedyogi
+from ringfence.federation.strategies.server import ServerStep, State
+from ringfence.spec.strategy import StrategySpec
 
-from ringfence.federation.strategies import fedavg
+__all__ = ["STRATEGIES", "ServerStep", "State", "server_step"]
 
-Contribution = tuple[int, NDArray[np.float32]]
-"""(declared number of training records, update [P])."""
+STRATEGIES: Mapping[str, Callable[[StrategySpec], ServerStep]] = {
+    "fedavg": fedavg.step,
+    "fedprox": fedprox.step,
+    "fedavgm": fedavgm.step,
+    "fedadam": fedadam.step,
+    "fedyogi": fedyogi.step,
+    "fedadagrad": fedadagrad.step,
+}
 
-Step = Callable[[NDArray[np.float32], Sequence[Contribution]], NDArray[np.float32]]
-"""(model [P], contributions in the order of silo names) -> next model [P]."""
 
-STRATEGIES: Mapping[str, Step] = {"fedavg": fedavg.step}
+def server_step(spec: StrategySpec) -> ServerStep:
+    """The server optimizer that the job asks for, with its arguments."""
+    return STRATEGIES[spec.name](spec)
