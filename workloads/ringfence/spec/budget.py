@@ -11,9 +11,11 @@ from typing import Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from ringfence.spec.names import ApprovedCode, Name, PublicKey, Url
+from ringfence.spec.placing import Amounts, Image, NodeSelector, Toleration
 from ringfence.spec.quantities import FractionDecimal, PositiveDecimal
 from ringfence.spec.resource import (
     API_VERSION,
+    ATOMIC,
     SET,
     Frozen,
     Metadata,
@@ -55,8 +57,13 @@ class Consumer(Frozen):
 
 
 class Runtime(Frozen):
-    """What may run where the key is."""
+    """What may run where the key is, and on which nodes. All but allowedCode is the cluster's; a laptop ignores it."""
 
+    image: Image | None = Field(
+        default=None,
+        description="Image of the silo's pods, by digest in production. Default: the operator's workload image. The "
+        "owner changes it at will; a running attempt keeps its own.",
+    )
     allowed_code: tuple[ApprovedCode, ...] = Field(
         default=("builtin",),
         max_length=100,
@@ -64,6 +71,25 @@ class Runtime(Frozen):
         description="Code that may open the rows: builtin (the tasks of this release) and sha256:<64 hex digits> of "
         "packages "
         "that the owner has read. Default: builtin. The owner changes it at will.",
+    )
+
+    node_selector: NodeSelector = Field(
+        default_factory=dict, description="Labels of the nodes that the silo's pods may run on. Default: any node."
+    )
+    tolerations: tuple[Toleration, ...] = Field(
+        default=(),
+        max_length=16,
+        json_schema_extra=ATOMIC,
+        description="Taints of nodes that the silo's pods tolerate. Default: none.",
+    )
+    queue_name: Name | None = Field(
+        default=None,
+        description="The Kueue LocalQueue of this namespace that the silo's Ray clusters wait in. Default: no queue.",
+    )
+    max_resources: Amounts = Field(
+        default_factory=dict,
+        description='Greatest amounts that a job may ask for each node, such as cpu: "8", memory: 32Gi; a resource '
+        "that is not listed is not bounded. Default: no bound.",
     )
 
     @model_validator(mode="after")
@@ -84,9 +110,14 @@ class PrivacyBudgetSpec(Frozen):
     key_secret_ref: SecretRef = Field(
         description="The Secret that holds the key of the shards. The owner changes it on rotation."
     )
-    unit: Literal["Record", "User"] = Field(
-        description="Whom the guarantee protects: one record, or all records of one user. Must match the manifest. "
-        "Fixed."
+    store_secret_ref: SecretRef | None = Field(
+        default=None,
+        description="The Secret with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for the silo's pods, where the "
+        "operator makes no credentials itself. Default: ringfence-store. The owner changes it at will.",
+    )
+    unit: Literal["Record", "User", "Silo"] = Field(
+        description="Whom the guarantee protects: one record, all records of one user, or all of the silo's records "
+        "together. Must match the manifest. Fixed."
     )
     epsilon: PositiveDecimal = Field(
         description="Greatest epsilon that all jobs together may spend, a decimal string greater than 0, such as "
@@ -97,8 +128,10 @@ class PrivacyBudgetSpec(Frozen):
         description='Delta at which epsilon holds, a decimal string in (0, 1), such as "1e-6". Below 1 / records. '
         "Fixed."
     )
-    accountant: Literal["rdp"] = Field(
-        default="rdp", description="How costs add up: rdp (a Renyi filter on a grid of orders). Default: rdp. Fixed."
+    accountant: Literal["rdp", "gdp"] = Field(
+        default="rdp",
+        description="How costs add up: rdp (a Renyi filter on a grid of orders), or gdp (the sum of mu squared; loses "
+        "nothing, and admits only jobs in which every unit takes part in every step). Default: rdp. Fixed.",
     )
     consumers: tuple[Consumer, ...] = Field(
         default=(),

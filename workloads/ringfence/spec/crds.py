@@ -46,6 +46,8 @@ _KINDS = {
             ("Round", "integer", ".status.round", "Rounds committed so far."),
             ("Rounds", "integer", ".spec.rounds", "Rounds asked for."),
             ("Epsilon", "string", ".status.epsilon", "The job's epsilon so far."),
+            ("Silos", "string", ".status.silosReady", "Silos whose drivers run, of all."),
+            ("ETA", "string", ".status.eta", "When it will be done if it goes on as now."),
             _AGE,
         ),
     ),
@@ -57,6 +59,7 @@ _KINDS = {
         columns=(
             ("Epsilon", "string", ".spec.epsilon", "The limit."),
             ("Spent", "string", ".status.spent", "Epsilon of everything charged."),
+            ("Reserved", "string", ".status.reserved", "Epsilon that open reservations hold."),
             ("Remaining", "string", ".status.remaining", "Epsilon that is left."),
             ("Unit", "string", ".spec.unit", "Whom the guarantee protects."),
             _AGE,

@@ -1,7 +1,7 @@
 """FederatedJob: what an engineer asks to be trained, on which silos, at which privacy cost.
 
 A job says nothing about where or with whose image it runs: that is the owner's word, in PrivacyBudget. Its whole spec
-is fixed once it is made, because the ledgers of its silos record the digest of the spec.
+but `suspend` is fixed once it is made, because the ledgers of its silos record the digest of the spec.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from ringfence.spec.learning import (
     LocalSpec,
     OptimizerSpec,
     PrivacySpec,
-    StrategySpec,
     TaskSpec,
 )
 from ringfence.spec.names import Name, Url
+from ringfence.spec.placing import Resources
 from ringfence.spec.resource import (
     API_VERSION,
     Frozen,
@@ -34,6 +34,7 @@ from ringfence.spec.resource import (
     validations,
 )
 from ringfence.spec.silo import BudgetRef, SiloSpec
+from ringfence.spec.strategy import StrategySpec
 
 __all__ = [
     "BudgetRef",
@@ -50,7 +51,9 @@ __all__ = [
 
 _WHY = "a job's spec is fixed; delete the job and make a new one"
 _REQUIRED = ("task", "silos", "rounds", "roundDeadlineSeconds", "local", "strategy", "output", "seed", "backoffLimit")
-_OPTIONAL = ("purpose", "quorum", "privacy", "evaluation", "activeDeadlineSeconds")
+_DEFAULTED = ("serviceAccountName", "nodesPerSilo")
+_OPTIONAL = ("purpose", "region", "quorum", "privacy", "evaluation", "activeDeadlineSeconds", "resources")
+_ENDING = ("ttlSecondsAfterFinished",)
 _RULES = [
     rule("!has(self.quorum) || self.quorum <= size(self.silos)", "must be at most the number of silos", field="quorum"),
     rule(
@@ -59,8 +62,8 @@ _RULES = [
         field="privacy",
     ),
     # One rule a field, so that an error names it; together they cover the whole spec, task.args included.
-    *(fixed(field, why=_WHY) for field in _REQUIRED),
-    *(fixed(field, optional=True, why=_WHY) for field in _OPTIONAL),
+    *(fixed(field, why=_WHY) for field in (*_REQUIRED, *_DEFAULTED)),
+    *(fixed(field, optional=True, why=_WHY) for field in (*_OPTIONAL, *_ENDING)),
 ]
 
 
@@ -69,6 +72,11 @@ class FederatedJobSpec(Frozen):
 
     model_config = ConfigDict(json_schema_extra=validations(_RULES))
 
+    service_account_name: Name = Field(
+        default="default",
+        description="Service account of the job's namespace that asks: owners let it `use` their budgets. In a cluster "
+        "only. Default: default. Fixed.",
+    )
     task: TaskSpec = Field(description="What is trained. Fixed.")
     silos: tuple[SiloSpec, ...] = Field(
         min_length=1,
@@ -76,9 +84,20 @@ class FederatedJobSpec(Frozen):
         json_schema_extra=keyed("name"),
         description="Who trains, 1 to 50 silos. Fixed.",
     )
+    resources: Resources | None = Field(
+        default=None, description="What each node of a silo gets, in a cluster only. Default: nothing asked for. Fixed."
+    )
+    nodes_per_silo: Annotated[int, Strict()] = Field(
+        default=1, ge=1, le=1, description="Nodes of a silo, in a cluster only. Only 1. Default: 1. Fixed."
+    )
     purpose: Name | None = Field(
         default=None,
         description="What the model is for, an RFC 1123 label. Required by budgets that list purposes. Fixed.",
+    )
+    region: Name | None = Field(
+        default=None,
+        description="Where the coordinator runs and the output is kept, an RFC 1123 label such as eu. Required by "
+        "datasets whose terms name regions. Fixed.",
     )
     rounds: Annotated[int, Strict()] = Field(ge=1, le=10_000, description="Rounds of the job, 1 to 10000. Fixed.")
     quorum: Annotated[int, Strict()] = Field(
@@ -120,7 +139,19 @@ class FederatedJobSpec(Frozen):
         default=None,
         ge=1,
         le=31_536_000,
-        description="Seconds the job may run, 1 to 31536000. Default: no limit. Fixed.",
+        description="Seconds the job may run, 1 to 31536000; suspended time does not count. Default: no limit. Fixed.",
+    )
+    suspend: Annotated[bool, Strict()] = Field(
+        default=False,
+        description="Stop without ending: pods go, the reservation is closed, and false goes on from the last "
+        "committed round. In a cluster only. Default: false. The one field that may be changed.",
+    )
+    ttl_seconds_after_finished: Annotated[int, Strict()] | None = Field(
+        default=None,
+        ge=0,
+        le=31_536_000,
+        description="Seconds after its end until the resource is deleted, in a cluster only; model and statement stay. "
+        "Default: never. Fixed.",
     )
 
     @model_validator(mode="after")
@@ -139,12 +170,13 @@ class FederatedJob(Frozen):
     api_version: Literal["ringfence.dev/v1alpha1"] = API_VERSION
     kind: Literal["FederatedJob"] = "FederatedJob"
     metadata: Metadata
-    spec: FederatedJobSpec = Field(description="What the engineer asks for. Fixed once the job is made.")
+    spec: FederatedJobSpec = Field(description="What the engineer asks for. Fixed once the job is made, but suspend.")
 
     def digest(self) -> str:
-        """`sha256:<hex>` of the canonical JSON of {namespace, name, spec}, defaults written out."""
+        """`sha256:<hex>` of the canonical JSON of {namespace, name, spec}, defaults written out, without suspend."""
         named = {"namespace": self.metadata.namespace, "name": self.metadata.name}
-        return canonical.digest(canonical.encode({**named, "spec": without_floats(self.spec.to_document())}))
+        spec = {field: value for field, value in self.spec.to_document().items() if field != "suspend"}
+        return canonical.digest(canonical.encode({**named, "spec": without_floats(spec)}))
 
 
 def _repetitions(silos: tuple[SiloSpec, ...]) -> list[tuple[str, str]]:

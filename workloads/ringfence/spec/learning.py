@@ -56,15 +56,18 @@ class LocalSpec(Frozen):
         le=1_000_000,
         description="Records in a step, 1 to 1000000; with privacy the expected number, since each record is drawn "
         "alone. "
-        "The sampling rate is batchSize divided by the dataset's training records.",
+        "The sampling rate is batchSize divided by the dataset's training records. With usersPerRound: records of one "
+        "user in a step, in the order they were sealed in.",
+    )
+    users_per_round: Annotated[int, Strict()] | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Users that train in a round of each silo, 1 to 1000000; with privacy the expected number, since "
+        "each user is drawn alone. Required for datasets of unit User behind a budget, absent for those of other "
+        "units. With it, epochs and batchSize describe one user's training on its own records.",
     )
     optimizer: OptimizerSpec = Field(description="The optimizer of the local steps.")
-
-
-class StrategySpec(Frozen):
-    """How updates become the next model."""
-
-    name: Literal["fedavg"] = Field(description="Algorithm. Only fedavg: the mean of the silos' updates.")
 
 
 class PrivacySpec(Frozen):
@@ -80,7 +83,8 @@ class PrivacySpec(Frozen):
         "dataset, and at most the budget's delta."
     )
     max_grad_norm: PositiveDecimal = Field(
-        description='Norm to which each record\'s gradient is clipped, a decimal string greater than 0, such as "1".'
+        description="Norm to which each record's gradient is clipped, a decimal string greater than 0, such as "
+        "\"1\". For unit User each user's whole update of a round, for unit Silo each silo's."
     )
 
 
@@ -94,12 +98,13 @@ class EvaluationSpec(Frozen):
         le=10_000,
         description="Rounds between two evaluations, 1 to 10000. Default: 1. The last round always counts.",
     )
-    metrics: tuple[Literal["auc", "accuracy", "loss"], ...] = Field(
+    metrics: tuple[Literal["auc", "accuracy", "loss", "rmse", "mae"], ...] = Field(
         default=("auc",),
         min_length=1,
-        max_length=3,
+        max_length=5,
         json_schema_extra=SET,
-        description="Scores to compute. Default: auc.",
+        description="Scores to compute: auc (two classes), accuracy (classes), rmse and mae (numbers), loss (any "
+        "task). Default: auc.",
     )
 
     @model_validator(mode="after")

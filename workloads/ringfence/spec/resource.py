@@ -19,6 +19,9 @@ API_VERSION: Literal["ringfence.dev/v1alpha1"] = "ringfence.dev/v1alpha1"
 SET: JsonDict = {"x-kubernetes-list-type": "set"}
 """A list without repetitions, in the CRD's words."""
 
+ATOMIC: JsonDict = {"x-kubernetes-list-type": "atomic"}
+"""A list that is replaced as a whole, in the CRD's words."""
+
 _Label = Annotated[str, Strict(), Field(max_length=4096)]
 _Labels = Annotated[dict[_Label, _Label], Field(max_length=64)]
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 Schema = dict[str, Any]
 
-_DROPPED = ("title", "additionalProperties", "$defs")
+_DROPPED = ("title", "additionalProperties", "propertyNames", "$defs")
 _ORDER = (
     "description",
     "type",
@@ -35,12 +35,16 @@ def structural(model: type[BaseModel]) -> Schema:
 
 
 def _convert(schema: Schema, definitions: dict[str, Schema]) -> Schema:
-    merged = _without_null(_resolved(schema, definitions), definitions)
+    merged = _map_of_any_key(_without_null(_resolved(schema, definitions), definitions))
     kept = {key: value for key, value in merged.items() if key not in _DROPPED or _is_map(key, value)}
     if "const" in kept:
         kept["enum"] = [kept.pop("const")]
     if kept.get("default", ...) is None:
         del kept["default"]
+    if isinstance(kept.get("default"), dict):
+        kept["default"] = {name: value for name, value in kept["default"].items() if value is not None}
+    if "required" in kept:
+        kept["required"] = list(kept["required"])  # a model used twice: YAML would write the second as an alias
     if "properties" in kept:
         kept["properties"] = {name: _convert(part, definitions) for name, part in kept["properties"].items()}
     for key in ("items", "additionalProperties"):
@@ -50,6 +54,16 @@ def _convert(schema: Schema, definitions: dict[str, Schema]) -> Schema:
         kept["format"] = "int64"
     first = {key: kept[key] for key in _ORDER if key in kept}
     return first | kept
+
+
+def _map_of_any_key(schema: Schema) -> Schema:
+    """A map whose keys have a pattern: a structural schema types its values only; the operator checks the keys."""
+    patterns = schema.get("patternProperties")
+    if not patterns:
+        return schema
+    (values,) = patterns.values()
+    kept = {key: value for key, value in schema.items() if key != "patternProperties"}
+    return {**kept, "additionalProperties": values}
 
 
 def _is_map(key: str, value: object) -> bool:

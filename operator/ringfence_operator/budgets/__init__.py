@@ -1,0 +1,1 @@
+"""PrivacyBudgets: whether a plan has room, and what the ledger says, told in status. Pure."""

@@ -1,0 +1,78 @@
+"""What a platform team applies: least privilege, restricted pods, and what an owner's bindings say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from support.operator_jobs import budget
+
+from ringfence.spec.consent import bindings, dump_bindings
+from ringfence.spec.load import load_manifests
+from ringfence.spec.write import dump
+from ringfence_operator.install import roles
+from ringfence_operator.install.documents import Installation, documents
+
+WIDE = documents(Installation("op", "operator:1"))
+NARROW = documents(Installation("op", "operator:1", watched=("a", "b")))
+RULES = {"watches": roles.WATCHES, "silo": roles.SILO, "job": roles.JOB, "own": roles.OWN, "scanning": roles.SCANNING}
+
+
+def named(found: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [one for one in found if one["kind"] == kind]
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_no_role_has_a_wildcard_and_secrets_are_never_listed(name: str) -> None:
+    for rule in RULES[name]:
+        assert "*" not in [*rule["verbs"], *rule["resources"], *rule["apiGroups"]]
+        if "secrets" in rule["resources"]:
+            assert rule["verbs"] == ["create"] or rule.get("resourceNames") == ["ringfence-operator"]
+
+
+def test_a_namespaced_install_watches_nothing_else() -> None:
+    bound = {one["metadata"]["namespace"] for one in named(NARROW, "RoleBinding")}
+    assert bound == {"a", "b", "op"}
+    (wide,) = named(NARROW, "ClusterRoleBinding")
+    (rules,) = [
+        one["rules"] for one in named(NARROW, "ClusterRole") if one["metadata"]["name"] == wide["roleRef"]["name"]
+    ]
+    assert rules == roles.CLUSTER
+
+
+def test_only_reads_aggregate_into_view() -> None:
+    for one in named(WIDE, "ClusterRole"):
+        if one["metadata"].get("labels"):
+            assert {verb for rule in one["rules"] for verb in rule["verbs"]} == {"get", "list", "watch"}
+
+
+def test_the_operators_pod_is_restricted_and_has_two_replicas() -> None:
+    (deployment,) = named(WIDE, "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    assert deployment["spec"]["replicas"] == 2
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
+    assert named(WIDE, "Namespace")[0]["metadata"]["labels"] == {"pod-security.kubernetes.io/enforce": "restricted"}
+
+
+def test_an_owners_bindings_name_the_consumers_and_this_budget_only() -> None:
+    role, use, operator = bindings(budget("mercy"))
+    assert role["rules"][0]["resourceNames"] == ["patients"]
+    assert role["rules"][0]["verbs"] == ["use"]
+    assert [one["name"] for one in use["subjects"]] == ["system:serviceaccounts:research"]
+    assert operator["roleRef"]["name"] == "ringfence-silo"
+    assert {one["metadata"]["namespace"] for one in (role, use, operator)} == {"mercy-ns"}
+
+
+def test_a_budget_with_its_bindings_is_one_file_for_kubectl_and_for_run(tmp_path: Any) -> None:
+    one = budget("mercy")
+    path = tmp_path / "budget.yaml"
+    path.write_text(dump(one) + dump_bindings(one))
+    assert [each["kind"] for each in yaml.safe_load_all(path.read_text())] == [
+        "PrivacyBudget",
+        "Role",
+        "RoleBinding",
+        "RoleBinding",
+    ]
+    assert load_manifests([path]).budgets == (one,)
