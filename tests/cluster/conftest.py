@@ -1,0 +1,45 @@
+"""The cluster that these tests share: a user's own, one that runs already, or one made for this session."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from cluster.devcluster import lifecycle, places, requirements
+from cluster.images import built
+from cluster.reached import Cluster, own, users
+from cluster.stage import Stage
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """Skips, with what is missing, on a machine that cannot have one; in CI it installs and builds instead."""
+    if os.environ.get("KUBECONFIG") not in (None, "", str(places.KUBECONFIG)):
+        found = users()
+        if isinstance(found, str):
+            pytest.skip(found)
+        yield found
+        return
+    running = lifecycle.running()
+    if not running:
+        if os.environ.get("CI") == "true":
+            requirements.install()
+        elif missing := requirements.missing():
+            pytest.skip(f"no test cluster: this machine lacks {'; '.join(missing)}. `make cluster-up` says more")
+        lifecycle.up()
+    try:
+        built.import_all()
+        yield own()
+    finally:
+        if not running:
+            lifecycle.down()
+
+
+@pytest.fixture(scope="session")
+def stage(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    """The demo's owners and operator in the cluster, ready for jobs."""
+    found = Stage(cluster, tmp_path_factory.mktemp("stage"))
+    found.clear()
+    found.set()
+    return found
