@@ -10,8 +10,10 @@ import pytest
 from ringfence.cli import main
 
 COMMANDS = [
-    "demo", "seal", "inspect", "account", "plan", "run", "package", "statement", "report", "pull", "crds", "keys new",
-    "budget open", "budget raise", "budget show", "budget history", "budget verify", "budget close",
+    "demo", "seal", "inspect", "account", "plan", "run", "package", "statement", "report", "pull", "crds",
+    "keys new", "keys rotate", "erase", "access", "audit",
+    "budget open", "budget raise", "budget lower", "budget transfer", "budget show", "budget history", "budget verify",
+    "budget close", "budget pardon", "store init", "store renew",
 ]  # fmt: skip
 SLOW = ("torch", "ray", "dp_accounting", "pyarrow", "numpy", "pydantic", "obstore")
 

@@ -59,12 +59,38 @@ def test_a_budget_is_opened_shown_raised_and_told(capsys: pytest.CaptureFixture[
     assert [order["order"] for order in opened["orders"]][:2] == ["1.5", "2"]
     assert [job["epsilon"] for job in opened["typicalJobs"]] == ["0.4", "1", "2", "4"]
     shown = document(f"budget show {URL} --store store", capsys)
-    assert (shown["limit"], shown["spent"]) == ({"epsilon": "4", "delta": "0.00001"}, "0")
+    assert (shown["limit"], shown["spent"]) == (
+        {"epsilon": "4", "delta": "0.00001", "accountant": "rdp", "highestEpsilon": "4"},
+        "0",
+    )
+    assert [job["epsilon"] for job in shown["typicalJobsLeft"]] == ["0.4", "1", "2", "4"]
     raised = document(f"budget raise {URL} --store store --keys key --epsilon 6 --reason trust", capsys)
     assert (raised["from"], raised["to"]) == ("4", "6")
+    lowered = document(f"budget lower {URL} --store store --keys key --epsilon 5", capsys)
+    assert (lowered["from"], lowered["to"], lowered["effective"]) == ("6", "5", "5")
+    moved = document(f"budget transfer {URL} --store store --keys key --to kube:uid/mercy/ill", capsys)
+    assert (moved["from"], moved["to"]) == (None, "kube:uid/mercy/ill")
     entries = document(f"budget history {URL} --store store", capsys)["entries"]
-    assert [entry["kind"] for entry in entries] == ["open", "shards", "limit", "limit"]
-    assert document(f"budget verify {URL} --store store", capsys)["entries"] == 4
+    assert [entry["kind"] for entry in entries] == ["open", "shards", "limit", "limit", "limit", "owner"]
+    assert document(f"budget verify {URL} --store store", capsys)["entries"] == 6
+
+
+@pytest.mark.usefixtures("owner")
+def test_a_gdp_budget_counts_mu_squared(capsys: pytest.CaptureFixture[str]) -> None:
+    opened = document(
+        f"budget open {URL} --store store --keys key --namespace mercy --name ill "
+        "--epsilon 10 --delta 1e-7 --accountant gdp",
+        capsys,
+    )
+    assert opened["orders"] == [{"order": "gdp", "delta": "0.0000001", "limit": 2_976_992}]
+    assert "accountant: gdp" in opened["manifest"]
+    assert document(f"budget show {URL} --store store", capsys)["limit"]["accountant"] == "gdp"
+
+
+def test_what_is_solved_stands_by_accountant(capsys: pytest.CaptureFixture[str]) -> None:
+    found = document("account --mechanism gaussian --noise-multiplier 20 --epsilon 10 --delta 1e-7", capsys)
+    assert found["steps"] == {"rdp": 1083, "pld": 1190, "gdp": 1190}
+    assert "samplingRate" not in found
 
 
 @pytest.mark.usefixtures("owner")
@@ -106,6 +132,23 @@ def test_an_altered_ledger_does_not_verify_and_can_still_be_read(capsys: pytest.
     error = document(f"budget verify {URL} --store store", capsys, code=1)["error"]
     assert (error["reason"], error["where"].endswith("ledger/2")) == ("LedgerTampered", True)
     assert "ledger/2" in document(f"budget show {URL} --store store", capsys)["closed"]
+    history = document(f"budget history {URL} --store store", capsys)
+    assert ([row["index"] for row in history["entries"]], "ledger/2" in history["closed"]) == ([0, 1], True)
+
+
+@pytest.mark.usefixtures("owner")
+def test_an_owner_pardons_garbage_and_the_ledger_opens_again(capsys: pytest.CaptureFixture[str]) -> None:
+    document(f"budget open {URL} --store store --keys key {OPEN}", capsys)
+    refused = document(f"budget pardon {URL} --store store --keys key", capsys, code=2)["error"]
+    assert refused["message"] == "this ledger is not closed"
+    Path("store/mercy/ill/ledger/3").write_text("garbage")
+    Path("store/mercy/ill/ledger/notes.txt").write_text("by hand")
+    done = document(f"budget pardon {URL} --store store --keys key", capsys)
+    assert (done["pardoned"], done["entries"]) == ("s3://mercy/ill/ledger/3", 5)
+    found = document(f"budget verify {URL} --store store", capsys)
+    assert (found["entries"], found["pardoned"], found["notEntries"]) == (5, ["ledger/3"], ["ledger/notes.txt"])
+    told = document(f"budget history {URL} --store store", capsys)["entries"][-1]
+    assert (told["who"], told["what"]) == ("owner", "pardons the faulty object ledger/3")
 
 
 def test_accounting_keeps_to_the_documented_fields(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from ringfence.observe.metrics.budgets import Budget
 from ringfence.observe.metrics.controller import ControllerMetrics
 from ringfence.observe.metrics.jobs import Job
 from ringfence.observe.metrics.resources import ResourceCollector, Resources
-from ringfence.observe.metrics.workload import CoordinatorMetrics, SiloMetrics
 from ringfence.spec.status import FederatedJobStatus, PrivacyBudgetStatus
 
 BUDGET = PrivacyBudgetStatus.model_validate(
@@ -136,25 +134,3 @@ def test_gauges_of_the_controller_are_read_at_the_scrape():
     assert registry.get_sample_value("ringfence_controller_resync_age_seconds") == 12.5
     refused = {"result": "BudgetExhausted"}
     assert registry.get_sample_value("ringfence_controller_reservations_total", refused) == 1
-
-
-def test_a_round_counts_members_and_those_that_were_missed():
-    registry = CollectorRegistry()
-    metrics = CoordinatorMetrics(registry)
-    metrics.committed({"wait": "1.5", "aggregate": "0.02"}, frozenset({"ewr"}), frozenset({"ewr", "jfk"}))
-    metrics.moved("sent", 100)
-    assert registry.get_sample_value("ringfence_coordinator_rounds_total") == 1
-    assert registry.get_sample_value("ringfence_coordinator_round_seconds_sum", {"part": "wait"}) == 1.5
-    assert registry.get_sample_value("ringfence_coordinator_updates_total", {"member": "ewr"}) == 1
-    assert registry.get_sample_value("ringfence_coordinator_missed_updates_total", {"member": "jfk"}) == 1
-    assert registry.get_sample_value("ringfence_coordinator_bytes_total", {"direction": "sent"}) == 100
-
-
-def test_a_silo_counts_the_expected_batch():
-    registry = CollectorRegistry()
-    metrics = SiloMetrics(registry)
-    metrics.opened(0.7, 1000)
-    metrics.part("train", 2.0)
-    metrics.trained(64.0)
-    assert registry.get_sample_value("ringfence_silo_expected_examples_total") == pytest.approx(64)
-    assert registry.get_sample_value("ringfence_silo_round_seconds_sum", {"part": "train"}) == 2.0

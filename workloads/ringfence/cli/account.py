@@ -1,11 +1,11 @@
-"""`ringfence account`: what a mechanism costs, or the noise it needs."""
+"""`ringfence account`: what a mechanism costs, or the noise, steps or sampling rate that an epsilon allows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,64 +14,91 @@ from ringfence.cli.options import decimal
 from ringfence.cli.output import Output, table
 from ringfence.errors import InvalidInput
 
+if TYPE_CHECKING:
+    from ringfence.privacy.open_value import Answer, Question
+
 app = typer.Typer()
-_ADMITS = "rdp"
+_WHERE = "ringfence account"
+_ROLES = {"rdp": "admits", "pld": "reports", "gdp": "admits (gdp ledger)"}
 
 
 @dataclass(frozen=True)
 class AccountOptions:
-    sampling_rate: Annotated[str, typer.Option(metavar="Q", help="Share of the records in a step: 256/60000 or 0.004.")]
-    steps: Annotated[int, typer.Option(min=1, help="Steps in all.")]
-    delta: Annotated[str, typer.Option(help="For example 1e-5.")]
+    delta: Annotated[str, typer.Option(help="For example 1e-5; below 1 / units.")]
     noise_multiplier: Annotated[str | None, typer.Option(metavar="SIGMA", help="Noise deviation over clip norm.")] = (
         None
     )
-    epsilon: Annotated[str | None, typer.Option(help="Instead of the noise: solve for what reaches this.")] = None
+    sampling_rate: Annotated[
+        str | None, typer.Option(metavar="Q", help="Share of the units in a step: 256/60000 or 0.004.")
+    ] = None
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps in all.")] = None
+    epsilon: Annotated[str | None, typer.Option(help="The most that it may cost; solves what is left out.")] = None
+    units: Annotated[
+        int | None, typer.Option(min=1, help="Records (or users) in all: a solved sampling rate is a batch of them.")
+    ] = None
+    mechanism: Annotated[str, typer.Option(help="poisson-gaussian, gaussian, discrete-gaussian or laplace.")] = (
+        "poisson-gaussian"
+    )
+    sampling: Annotated[str | None, typer.Option(help="poisson or none; anything else is refused with the reason.")] = (
+        None
+    )
     adjacency: Annotated[str, typer.Option(help="zero-out, add-or-remove or replace-one.")] = "zero-out"
 
 
 @command(app, "account")
 def account(options: AccountOptions, out: Output) -> None:
-    """What a Poisson-sampled Gaussian mechanism costs, by every accountant that applies; or, given an epsilon, the
-    noise it needs. Admission uses rdp; pld is tighter and is reported beside it."""
-    if (options.noise_multiplier is None) == (options.epsilon is None):
-        raise InvalidInput("give either --noise-multiplier or --epsilon", where="ringfence account")
-    delta, rate = decimal(options.delta, "--delta"), _rate(options.sampling_rate)
-    if options.epsilon is None:
-        noise: dict[str, float] = {}
-        epsilon = _epsilons(decimal(str(options.noise_multiplier), "--noise-multiplier"), rate, delta, options)
-    else:
-        noise, epsilon = _solved(decimal(options.epsilon, "--epsilon"), rate, delta, options)
-    document: dict[str, Any] = {
-        "epsilon": epsilon,
-        "noiseMultiplier": noise or {name: float(str(options.noise_multiplier)) for name in epsilon},
-        "delta": float(delta),
-        "samplingRate": str(rate),
-        "steps": options.steps,
-        "admits": _ADMITS,
-    }
-    out.result(document, _lines(document, options))
+    """What a mechanism costs, by every accountant that applies. Leave out one of --noise-multiplier, --sampling-rate,
+    --steps and --epsilon: it is solved. Ledgers admit by rdp (or gdp, for Gaussians without sampling); pld is tighter
+    and is reported beside it."""
+    question = _question(options)
+    from ringfence.privacy.open_value import answers
+
+    found = answers(question)
+    document = _document(question, found)
+    out.result(document, _lines(question, options.delta, document))
 
 
-def _epsilons(noise: Decimal, rate: Fraction, delta: Decimal, options: AccountOptions) -> dict[str, float]:
-    from ringfence.privacy.account import epsilons
-    from ringfence.privacy.events import PoissonSampledGaussian
+def _question(options: AccountOptions) -> Question:
+    from ringfence.privacy.open_value import Question
+    from ringfence.privacy.sampling import refuse
 
-    return epsilons(PoissonSampledGaussian(noise, rate, options.steps), delta, options.adjacency)
+    sampled = options.mechanism == "poisson-gaussian" and options.sampling != "none"
+    if options.sampling is not None:
+        refuse(options.sampling, "--sampling")
+        if options.sampling == "poisson" and not sampled:
+            raise InvalidInput("only poisson-gaussian is accounted with sampling", where="--mechanism")
+    if not sampled and options.sampling_rate is not None:
+        raise InvalidInput(
+            f"every unit takes part in a {options.mechanism} mechanism here",
+            where="--sampling-rate",
+            remedy="leave it out",
+        )
+    given = (options.noise_multiplier, options.sampling_rate if sampled else "1", options.steps, options.epsilon)
+    if sum(value is None for value in given) != 1:
+        names = "--noise-multiplier, --sampling-rate, --steps and --epsilon"
+        names = names if sampled else names.replace("--sampling-rate, ", "")
+        raise InvalidInput(f"give all of {names} but one, which is solved", where=_WHERE)
+    delta = decimal(options.delta, "--delta")
+    if options.units is not None and delta * options.units >= 1:
+        raise InvalidInput(
+            f"delta {options.delta} is at least 1 / {options.units} units: publishing one whole would satisfy it",
+            where="--delta",
+        )
+    return Question(
+        mechanism=options.mechanism,
+        delta=delta,
+        adjacency=options.adjacency,
+        noise=None if options.noise_multiplier is None else decimal(options.noise_multiplier, "--noise-multiplier"),
+        rate=_rate(options.sampling_rate) if sampled else Fraction(1),
+        steps=options.steps,
+        epsilon=None if options.epsilon is None else decimal(options.epsilon, "--epsilon"),
+        units=options.units,
+    )
 
 
-def _solved(
-    epsilon: Decimal, rate: Fraction, delta: Decimal, options: AccountOptions
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Noise by accountant, and the epsilon that each one's noise reaches by its own measure."""
-    from ringfence.privacy.account import noise_for
-
-    noise = noise_for(epsilon, delta, rate, options.steps, options.adjacency)
-    reached = {name: _epsilons(Decimal(str(sigma)), rate, delta, options)[name] for name, sigma in noise.items()}
-    return noise, reached
-
-
-def _rate(text: str) -> Fraction:
+def _rate(text: str | None) -> Fraction | None:
+    if text is None:
+        return None
     try:
         rate = Fraction(text)
     except (ValueError, ZeroDivisionError) as error:
@@ -83,12 +110,63 @@ def _rate(text: str) -> Fraction:
     return rate
 
 
-def _lines(document: dict[str, Any], options: AccountOptions) -> list[str]:
-    head = (
-        f"sampling rate {document['samplingRate']}, {options.steps:,} steps, delta {options.delta}, {options.adjacency}"
-    )
+def _document(question: Question, found: dict[str, Answer]) -> dict[str, Any]:
+    """What was given stands once; what was solved, by accountant."""
+    from ringfence.privacy.account import gdp_epsilon, unamplified
+    from ringfence.privacy.events import PoissonSampledGaussian
+
+    events = {name: answer.event for name, answer in found.items()}
+    rates = {n: e.sampling_rate for n, e in events.items() if isinstance(e, PoissonSampledGaussian)}
+    document: dict[str, Any] = {
+        "mechanism": question.mechanism,
+        "epsilon": {name: answer.epsilon for name, answer in found.items()},
+        "noiseMultiplier": {name: float(Decimal(event.noise_multiplier)) for name, event in events.items()},
+        "delta": float(question.delta),
+        "adjacency": question.adjacency,
+        "steps": question.steps or {name: event.steps for name, event in events.items()},
+        "admits": "rdp",
+    }
+    if question.rate != 1:
+        solved = {name: str(rate) for name, rate in rates.items()}
+        document["samplingRate"] = solved if question.rate is None else str(question.rate)
+        if question.units is not None:
+            document["expectedBatch"] = {name: float(rate * question.units) for name, rate in rates.items()}
+        document["withoutAmplification"] = {
+            name: gdp_epsilon(unamplified(event), question.delta, question.adjacency) for name, event in events.items()
+        }
+    return document
+
+
+def _lines(question: Question, delta: str, document: dict[str, Any]) -> list[str]:
+    """What was given in one line, then a row an accountant."""
+    heads, columns = ["accountant", "epsilon", "noise multiplier"], []
+    for name, title in (("steps", "steps"), ("samplingRate", "sampling rate"), ("expectedBatch", "batch")):
+        if isinstance(document.get(name), dict):
+            heads.append(title)
+            columns.append(document[name])
     rows = [
-        (name, f"{value:.4f}", f"{document['noiseMultiplier'][name]:.6g}", "admits" if name == _ADMITS else "reports")
+        (
+            name,
+            f"{value:.4f}",
+            f"{document['noiseMultiplier'][name]:.6g}",
+            *(f"{column[name]:,.6g}" if isinstance(column[name], float) else str(column[name]) for column in columns),
+            _ROLES[name],
+        )
         for name, value in document["epsilon"].items()
     ]
-    return [head, "", *table(("accountant", "epsilon", "noise multiplier", "role"), rows)]
+    lines = [_head(question, delta), "", *table((*heads, "role"), rows)]
+    if "withoutAmplification" in document:
+        lines += ["", *_unamplified(document["withoutAmplification"])]
+    return lines
+
+
+def _head(question: Question, delta: str) -> str:
+    rate = "every unit in every step" if question.rate == 1 else f"sampling rate {question.rate or 'solved'}"
+    steps = "steps solved" if question.steps is None else f"{question.steps:,} steps"
+    named = "" if question.mechanism == "poisson-gaussian" else f"{question.mechanism}, "
+    return f"{named}{rate}, {steps}, delta {delta}, {question.adjacency}"
+
+
+def _unamplified(found: dict[str, float]) -> list[str]:
+    worst = max(found.values())
+    return [f"if it were known who is in each sample, epsilon would be about {worst:.4g}: samples stay secret"]

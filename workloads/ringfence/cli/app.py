@@ -8,9 +8,11 @@ import typer
 
 from ringfence.cli import (
     account,
+    audit,
     budget,
     crds,
     demo,
+    erase,
     inspect,
     keys,
     package,
@@ -20,8 +22,9 @@ from ringfence.cli import (
     run,
     seal,
     statement,
+    store,
 )
-from ringfence.cli.budget import close, history, open, raise_, show, verify  # noqa: F401 - each adds its command
+from ringfence.cli.budget import close, history, limit, open, pardon, show, transfer, verify  # noqa: F401 - each adds its command
 
 app = typer.Typer(
     name="ringfence",
@@ -32,10 +35,11 @@ app = typer.Typer(
     epilog="Begin with: ringfence demo",
 )
 
-for room in (demo, seal, inspect, account, plan, run, package, statement, report, pull, crds):
+for room in (demo, seal, inspect, account, plan, run, package, statement, report, pull, crds, erase, audit):
     app.registered_commands += room.app.registered_commands
 app.add_typer(keys.app, name="keys")
 app.add_typer(budget.app, name="budget")
+app.add_typer(store.app, name="store")
 
 
 def _version(wanted: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,10 +11,13 @@ import typer
 from ringfence.cli.command import command
 from ringfence.cli.options import Signer, StoreDir, Url, dataset
 from ringfence.cli.output import Output, table
+from ringfence.cli.outputs import write_file
+from ringfence.errors import InvalidInput
 
 if TYPE_CHECKING:
     from ringfence.schema import Column
     from ringfence.shards.manifest import Manifest
+    from ringfence.store.interface import Store
 
 app = typer.Typer()
 
@@ -26,6 +28,9 @@ class InspectOptions:
     key: Annotated[Path | None, typer.Option(metavar="FILE", help="The owner's key: show the quality report too.")] = (
         None
     )
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="With --key: write the quality report as a page to look at.")
+    ] = None
     signer: Signer = None
     store: StoreDir = None
 
@@ -33,18 +38,37 @@ class InspectOptions:
 @command(app, "inspect")
 def inspect(options: InspectOptions, out: Output) -> None:
     """Show what a dataset declares: schema, unit, counts, ledger. With --key also the sealed quality report."""
-    from ringfence.shards.keys import load_kek
-    from ringfence.shards.open import open_quality
-
     store, manifest = dataset(options.url, options.store, options.signer)
-    quality = None if options.key is None else open_quality(store, manifest, load_kek(options.key))
-    document = {"url": options.url, "verified": options.signer is not None, "manifest": manifest.document()}
-    if quality is not None:
-        document["quality"] = quality
-    out.result(document, _lines(options, manifest, quality))
+    document: dict[str, Any] = {"url": options.url, "verified": options.signer is not None}
+    document["manifest"] = manifest.document()
+    if options.key is None and options.html is not None:
+        raise InvalidInput("the page shows the sealed quality report", remedy="name the owner's key with --key FILE")
+    report = [] if options.key is None else _report(options, store, manifest, document)
+    out.result(document, [*_lines(options, manifest), *report])
 
 
-def _lines(options: InspectOptions, manifest: Manifest, quality: dict[str, Any] | None) -> list[str]:
+def _report(options: InspectOptions, store: Store, manifest: Manifest, document: dict[str, Any]) -> list[str]:
+    """Adds the opened report to `document` and says what stands out in it; writes the page if one is asked for."""
+    from ringfence.observe.quality_page import findings, quality_page
+    from ringfence.quality.drift import drift
+    from ringfence.shards.keys import load_kek
+    from ringfence.shards.manifest import read_manifest_version
+    from ringfence.shards.sealed_quality import open_quality
+
+    kek = load_kek(options.key) if options.key else None
+    quality = open_quality(store, manifest, kek)
+    moved: dict[str, str] = {}
+    if manifest.version > 1:
+        before = read_manifest_version(store, manifest.version - 1, signer=options.signer, where=options.url)
+        moved = drift(open_quality(store, before, kek), quality)
+    document |= {"quality": quality, "drift": moved}
+    if options.html is not None:
+        write_file(options.html, quality_page(quality, options.url, moved).encode())
+    found = findings(quality, moved) or ["nothing stands out"]
+    return ["", "quality report (sealed; all of it with --json or --html FILE):", *(f"- {line}" for line in found)]
+
+
+def _lines(options: InspectOptions, manifest: Manifest) -> list[str]:
     known = "as pinned" if options.signer else "not verified against a known owner: pin it with --signer"
     ledger = manifest.ledger.url if manifest.ledger else "none: sealed as public"
     facts = [
@@ -57,10 +81,7 @@ def _lines(options: InspectOptions, manifest: Manifest, quality: dict[str, Any] 
     columns = table(
         ("column", "type", "role", "declared", "missing", "out of range"), map(_row, manifest.schema_.columns)
     )
-    report = (
-        [] if quality is None else ["", "quality report (sealed):", json.dumps(quality, indent=2, ensure_ascii=False)]
-    )
-    return [*(f"{name:<10}{value}" for name, value in facts), "", *columns, *report]
+    return [*(f"{name:<10}{value}" for name, value in facts), "", *columns]
 
 
 def _row(column: Column) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,6 +31,10 @@ KeysDir = Annotated[
 KeyFile = Annotated[
     Path, typer.Option("--keys", metavar="FILE", help="The owner's key file (FILE.sign lies beside it).")
 ]
+LedgerKey = Annotated[
+    Path | None,
+    typer.Option("--ledger-key", metavar="FILE", help="After a rotation of signers: FILE.sign opened the ledger."),
+]
 Signer = Annotated[
     str | None, typer.Option("--signer", metavar="PUBLIC", help="Refuse a manifest that another key than this signed.")
 ]
@@ -50,6 +55,32 @@ def decimal(text: str, where: str) -> Decimal:
     if not value.is_finite():
         raise InvalidInput(f"{text[:40]!r} is not finite", where=where, remedy="write 2, 0.5 or 1e-6")
     return value
+
+
+def amount(text: str, where: str) -> Decimal:
+    """An epsilon as resources and ledgers take it: positive, at most 6 digits before and 12 after the point.
+
+    Raises InvalidInput naming the option, what is wrong, and the nearest spelling that would do.
+    """
+    from ringfence.spec.quantities import POSITIVE
+
+    return _written(text, POSITIVE, where)
+
+
+def small(text: str, where: str) -> Decimal:
+    """A delta as resources and ledgers take it: strictly between 0 and 1. Raises InvalidInput as `amount` does."""
+    from ringfence.spec.quantities import FRACTION
+
+    return _written(text, FRACTION, where)
+
+
+def _written(text: str, pattern: str, where: str) -> Decimal:
+    from ringfence.spec.quantities import fault
+
+    if len(text) <= 40 and re.fullmatch(pattern, text) and Decimal(text):
+        return Decimal(text)
+    why, near = fault(text, pattern)
+    raise InvalidInput(f"{text[:40]!r} {why}", where=where, remedy=f"write {near or '2, 0.5 or 1e-6'}")
 
 
 def dataset(url: str, store: Path | None, signer: str | None) -> tuple[Store, Manifest]:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ringfence.cli.command import command
-from ringfence.cli.options import StoreDir
+from ringfence.cli.options import LedgerKey, StoreDir
 from ringfence.cli.output import Output
 from ringfence.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from ringfence.shards.seal import SealKeys, SealResult
+    from ringfence.shards.seal import SealResult
 
 app = typer.Typer()
 
@@ -36,6 +36,13 @@ class SealOptions:
         bool, typer.Option("--new-records", help="With --append: declare that none of these was in the dataset before.")
     ] = False
     ledger: Annotated[str | None, typer.Option(metavar="URL", help="Keep the ledger here, not beside the data.")] = None
+    terms: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Terms of use (YAML): they are signed and become public.")
+    ] = None
+    split: Annotated[
+        str | None, typer.Option(metavar="validation=SHARE", help="Keep this share of units for scores, by keyed hash.")
+    ] = None
+    ledger_key: LedgerKey = None
     public: Annotated[
         bool, typer.Option("--public", help="Declare that no person's privacy is at stake: no ledger, no budget.")
     ] = False
@@ -68,6 +75,7 @@ def seal(options: SealOptions, out: Output) -> None:
         "version": manifest.version,
         "public": manifest.public,
         "records": manifest.records,
+        "validationRecords": manifest.validation_records,
         "shards": len(manifest.shards),
         "read": result.read,
         "dropped": dict(result.dropped),
@@ -79,14 +87,13 @@ def seal(options: SealOptions, out: Output) -> None:
 
 
 def _sealed(options: SealOptions, out: Output) -> SealResult:
-    from ringfence.federation.state import StateDirectory
-    from ringfence.privacy.ledger import FileWitness
+    from ringfence.cli.owner import opened_keys, remembered, stages, witness
     from ringfence.schema import load_schema
     from ringfence.shards.seal import SealRequest
     from ringfence.shards.seal import seal as seal_rows
+    from ringfence.shards.terms import load_terms
     from ringfence.store import Stores
 
-    state = StateDirectory()
     request = SealRequest(
         source=options.source if "://" in options.source else Path(options.source),
         url=str(options.to),
@@ -96,35 +103,24 @@ def _sealed(options: SealOptions, out: Output) -> SealResult:
         append=options.append,
         new_records=options.new_records,
         ledger_url=options.ledger,
-        witness=FileWitness(state.heads),
+        witness=witness(),
+        validation=_share(options.split),
+        terms=load_terms(options.terms) if options.terms else None,
     )
-    keys = _keys(options)
+    keys = opened_keys(Path(str(options.keys)), options.ledger_key, public=options.public)
     with out.progress() as progress:
         result = seal_rows(request, Stores(options.store), keys, stages(progress))
-    state.remember_manifest(result.manifest.dataset, result.manifest.version)
+    remembered(result.manifest)
     return result
 
 
-def _keys(options: SealOptions) -> SealKeys:
-    from ringfence.shards.keys import load_kek, load_signer
-    from ringfence.shards.seal import SealKeys
-
-    file = Path(str(options.keys))
-    return SealKeys(kek=None if options.public else load_kek(file), signer=load_signer(file))
-
-
-def stages(progress: Any) -> Any:
-    """A bar for what reports (what, done, total): a new stage whenever the first changes."""
-    last: dict[str, Any] = {"name": None, "done": 0}
-
-    def report(name: str, done: int, total: int) -> None:
-        if name != last["name"]:
-            progress.stage(name, total)
-            last.update(name=name, done=0)
-        progress.advance(done - last["done"])
-        last["done"] = done
-
-    return report
+def _share(split: str | None) -> str | None:
+    if split is None:
+        return None
+    name, _, share = split.partition("=")
+    if name != "validation" or not share:
+        raise InvalidInput(f"{split[:40]!r} is not validation=SHARE", where="--split", remedy="write validation=0.2")
+    return share
 
 
 def _propose(options: SealOptions, out: Output) -> None:

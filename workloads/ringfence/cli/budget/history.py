@@ -23,7 +23,7 @@ def history(options: HistoryOptions, out: Output) -> None:
     """Tell every entry of a dataset's ledger: who did what, and the epsilon spent and committed after it."""
     from ringfence.privacy.ledger import story
 
-    _, ledger = open_ledger(options.url, options.store, options.signer, for_reading=True)
+    _, ledger = open_ledger(options.url, options.store, options.signer, for_reading=True, whole=True)
     rows = story(ledger)
     entries = [
         {

@@ -11,7 +11,7 @@ import typer
 from ringfence.cli.budget import app
 from ringfence.cli.budget.ledgers import open_ledger
 from ringfence.cli.command import command
-from ringfence.cli.options import KeyFile, StoreDir, Url, decimal
+from ringfence.cli.options import KeyFile, StoreDir, Url, amount, small
 from ringfence.cli.output import Output, table
 from ringfence.errors import InvalidInput
 
@@ -35,6 +35,10 @@ class OpenOptions:
     purpose: Annotated[list[str], typer.Option(help="Allow only jobs with one of these purposes.")] = field(
         default_factory=list
     )
+    accountant: Annotated[
+        str, typer.Option(help="How costs add up: rdp, or gdp if all jobs let everybody take part in every step.")
+    ] = "rdp"
+    image: Annotated[str | None, typer.Option(help="Image of the silo's pods in a cluster, by digest.")] = None
     allow_code: Annotated[
         list[str], typer.Option(metavar="DIGEST", help="Allow this package besides the built-in tasks.")
     ] = field(default_factory=list)
@@ -54,19 +58,20 @@ class OpenOptions:
 def open_(options: OpenOptions, out: Output) -> None:
     """Set a dataset's limit, signed by its owner, and get the PrivacyBudget manifest to apply.
 
-    Epsilon may be raised later by a signed entry; delta, the orders and the split of delta over them are fixed now.
+    Epsilon may be raised later by a signed entry; delta, accountant, the orders and the split of delta over them are
+    fixed now.
     """
     from ringfence.cli.budget import opening
     from ringfence.privacy.ledger import add_writer, set_limit
     from ringfence.shards.keys import load_public, load_signer
 
-    epsilon, delta = decimal(options.epsilon, "--epsilon"), decimal(options.delta, "--delta")
+    epsilon, delta = amount(options.epsilon, "--epsilon"), small(options.delta, "--delta")
     signer = load_signer(options.keys)
     manifest, ledger = open_ledger(options.url, options.store, load_public(options.keys))
     budget = opening.budget(options, manifest)
-    _check(options, manifest.records)
-    opening.check_unopened(ledger, epsilon, delta, options.url)
-    facts = opening.facts(manifest, options.url)
+    _check(options, *(("users", manifest.units) if manifest.unit.startswith("User") else ("records", manifest.records)))
+    opening.check_unopened(ledger, (epsilon, delta, options.accountant), options.url)
+    facts = opening.facts(manifest, options.url, options.accountant)
     split = opening.split(opening.expected(options.expect), facts, epsilon, delta)
     set_limit(ledger, signer, epsilon=epsilon, delta=delta, split=split, reason="opened")
     if options.writer is not None:
@@ -74,11 +79,13 @@ def open_(options: OpenOptions, out: Output) -> None:
     _report(opening.describe(budget, ledger, facts), options, out)
 
 
-def _check(options: OpenOptions, records: int) -> None:
-    """Refusals that cost nothing: before anything is written."""
-    if decimal(options.delta, "--delta") * records >= 1:
+def _check(options: OpenOptions, noun: str, count: int) -> None:
+    """Refusals that cost nothing, before anything is written. For unit Silo too, delta stays below 1 / records: what
+    protects all of a silo's records protects each of them."""
+    if small(options.delta, "--delta") * count >= 1:
+        whole = "one row" if noun == "records" else "all rows of one user"
         raise InvalidInput(
-            f"delta {options.delta} is at least 1 / {records} records: publishing one row would satisfy it",
+            f"delta {options.delta} is at least 1 / {count} {noun}: publishing {whole} would satisfy it",
             where="--delta",
             remedy="use a much smaller one, such as 1e-6",
         )
@@ -101,14 +108,18 @@ def _lines(opened: Opening, output: Path | None) -> list[str]:
     )
     typical = [f"{job.admitted:>6}  jobs of epsilon {job.epsilon}, {job.shape}" for job in opened.typical]
     remarks = [
-        f"limit: epsilon {opened.epsilon} at delta {opened.delta}, for good on these orders",
+        f"limit: epsilon {opened.epsilon} at delta {opened.delta}, for good on {_grid(opened)}",
         *orders,
-        "it would admit, one kind alone:" if typical else "jobs that protect users are not trained by this release",
+        "it would admit, one kind alone:",
         *typical,
     ]
     if output is not None:
         return [*remarks, f"written to {output}; apply it with: kubectl apply -f {output}"]
     return [*(f"# {line}".rstrip() for line in remarks), opened.manifest.rstrip("\n")]
+
+
+def _grid(opened: Opening) -> str:
+    return "the sum of mu squared (gdp)" if len(opened.orders) == 1 else "these orders"
 
 
 def _cell(value: Any) -> str:

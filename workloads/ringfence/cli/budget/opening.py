@@ -9,28 +9,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ringfence.errors import InvalidInput, LedgerError, PlanImpossible
-from ringfence.privacy.filters import uses_left
-from ringfence.privacy.orders import DEFAULT_ORDERS, fullest_order, gaussian_order, split_delta
+from ringfence.errors import InvalidInput, LedgerError
+from ringfence.privacy.orders import GRIDS, fullest_order, gaussian_order, split_delta
 
 if TYPE_CHECKING:
     from ringfence.cli.budget.open import OpenOptions
     from ringfence.privacy.ledger import Ledger
     from ringfence.privacy.planner import DatasetFacts
+    from ringfence.privacy.typical import Typical
     from ringfence.shards.manifest import Manifest
     from ringfence.spec import FederatedJob, PrivacyBudget
-
-_EPOCHS, _BATCHES = 10, 100  # a typical job: ten passes over the records in batches of a hundredth
-_SHARES = (Decimal("0.1"), Decimal("0.25"), Decimal("0.5"), Decimal("1"))
-
-
-@dataclass(frozen=True)
-class Typical:
-    """How many jobs of one kind an untouched ledger admits."""
-
-    epsilon: str
-    shape: str
-    admitted: int
 
 
 @dataclass(frozen=True)
@@ -63,12 +51,15 @@ def budget(options: OpenOptions, manifest: Manifest) -> PrivacyBudget:
         "unit": manifest.unit.partition(":")[0],
         "epsilon": options.epsilon,
         "delta": options.delta,
+        "accountant": options.accountant,
         "consumers": [consumer(text) for text in options.consumer],
     }
     if options.purpose:
         spec["purposes"] = list(options.purpose)
     if options.allow_code:
         spec["runtime"] = {"allowedCode": ["builtin", *options.allow_code]}
+    if options.image is not None:
+        spec.setdefault("runtime", {})["image"] = options.image
     metadata = {"name": options.name, "namespace": options.namespace}
     document = {"apiVersion": "ringfence.dev/v1alpha1", "kind": "PrivacyBudget", "metadata": metadata, "spec": spec}
     found = parse_document(document, "ringfence budget open")
@@ -89,24 +80,27 @@ def consumer(text: str) -> dict[str, str]:
     return {"namespace": namespace} | {name: part for name, part in zip(names, parts, strict=False) if part}
 
 
-def check_unopened(ledger: Ledger, epsilon: Decimal, delta: Decimal, url: str) -> None:
-    """Opening twice with the same numbers is no fault (a crash came between); with others it is."""
+def check_unopened(ledger: Ledger, asked: tuple[Decimal, Decimal, str], url: str) -> None:
+    """Opening twice with the same (epsilon, delta, accountant) is no fault (a crash came between); else it is."""
     limit = ledger.view.limit
-    if limit is None or (Decimal(limit.epsilon), Decimal(limit.delta)) == (epsilon, delta):
+    if limit is None or (Decimal(limit.epsilon), Decimal(limit.delta), limit.accountant) == asked:
         return
     raise LedgerError(
-        f"the budget is open already: epsilon {limit.epsilon} at delta {limit.delta}",
+        f"the budget is open already: epsilon {limit.epsilon} at delta {limit.delta}, accountant {limit.accountant}",
         where=url,
         remedy="raise it with: ringfence budget raise",
     )
 
 
-def facts(manifest: Manifest, url: str) -> DatasetFacts:
+def facts(manifest: Manifest, url: str, accountant: str) -> DatasetFacts:
     """What the planner needs, on the grid of new ledgers; the split of delta plays no part in a job's own cost."""
     from ringfence.privacy.planner import DatasetFacts
+    from ringfence.privacy.shape import counted
 
-    none = (Decimal("1e-9"),) * len(DEFAULT_ORDERS)
-    return DatasetFacts(manifest.dataset, url, manifest.records, manifest.unit, DEFAULT_ORDERS, none)
+    orders = GRIDS[accountant]
+    none = (Decimal("1e-9"),) * len(orders)
+    units = counted(manifest.unit, manifest.records, manifest.units)
+    return DatasetFacts(manifest.dataset, url, units, manifest.unit, orders, none)
 
 
 def expected(path: Path | None) -> FederatedJob | None:
@@ -128,51 +122,15 @@ def split(job: FederatedJob | None, of: DatasetFacts, epsilon: Decimal, delta: D
 
 
 def describe(manifest: PrivacyBudget, ledger: Ledger, of: DatasetFacts) -> Opening:
-    """The opened budget in words and numbers."""
+    """The opened budget in words and numbers; with what its owner applies beside it where an operator may write."""
+    from ringfence.privacy.typical import typical_jobs
     from ringfence.spec import dump
+    from ringfence.spec.consent import dump_bindings
 
     limit = ledger.view.limit
     if limit is None:
         raise LedgerError("the ledger has no limit", where=ledger.store.url)
     orders = tuple(zip(limit.orders, limit.deltas, limit.limits, strict=True))
-    trained = of.unit == "Record"  # this release has no jobs on other units to count
-    shares = _SHARES if trained else ()
-    typical = tuple(_typical(Decimal(limit.epsilon) * share, limit.delta, limit.limits, of) for share in shares)
-    return Opening(dump(manifest), of.dataset, limit.epsilon, limit.delta, orders, typical)
-
-
-def _typical(epsilon: Decimal, delta: str, limits: tuple[int, ...], of: DatasetFacts) -> Typical:
-    from ringfence.privacy.planner import plan
-
-    batch = max(1, of.records // _BATCHES)
-    shape = f"{_EPOCHS} passes in batches of {batch:,}"
-    text = f"{epsilon.normalize():f}"
-    try:
-        cost = plan(_job(text, delta, batch), of).total()
-    except PlanImpossible:
-        return Typical(text, shape, 0)
-    return Typical(text, shape, max(0, uses_left((0,) * len(cost), cost, limits) or 0))
-
-
-def _job(epsilon: str, delta: str, batch: int) -> FederatedJob:
-    """A job that exists only to be planned."""
-    from ringfence.spec import FederatedJob, parse_document
-
-    document = {
-        "apiVersion": "ringfence.dev/v1alpha1",
-        "kind": "FederatedJob",
-        "metadata": {"name": "typical"},
-        "spec": {
-            "task": {"class": "ringfence.tasks:TabularClassifier"},
-            "silos": [{"name": "silo", "budgetRef": {"namespace": "default", "name": "budget"}}],
-            "rounds": _EPOCHS,
-            "local": {"epochs": "1", "batchSize": batch, "optimizer": {"name": "sgd", "learningRate": "0.1"}},
-            "strategy": {"name": "fedavg"},
-            "privacy": {"epsilon": epsilon, "delta": delta, "maxGradNorm": "1"},
-            "output": "s3://typical/models",
-        },
-    }
-    job = parse_document(document, "a typical job")
-    if not isinstance(job, FederatedJob):
-        raise InvalidInput("is not a FederatedJob", where="a typical job")
-    return job
+    typical = typical_jobs(of.unit, of.records, (limit.epsilon, limit.delta), (limit.orders, limit.limits))
+    text = dump(manifest) + (dump_bindings(manifest) if ledger.view.writers else "")
+    return Opening(text, of.dataset, limit.epsilon, limit.delta, orders, typical)

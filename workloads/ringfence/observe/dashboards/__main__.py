@@ -7,9 +7,9 @@ from pathlib import Path
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from ringfence.observe.dashboards import controller, federation, privacy, throughput
+from ringfence.observe.dashboards import controller, federation, privacy
 
-_ALL = {"privacy": privacy, "federation": federation, "throughput": throughput, "operator": controller}
+_ALL = {"privacy": privacy, "federation": federation, "operator": controller}
 
 
 def render() -> dict[str, str]:
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
         elif not path.is_file() or path.read_text() != text:
             differing.append(name)
     if differing:
-        sys.stderr.write(f"not current in {folder}: {', '.join(differing)}; write them again with `make dashboards`\n")
+        sys.stderr.write(f"not current in {folder}: {', '.join(differing)}; write them again with `make generated`\n")
     return 1 if differing else 0
 
 

@@ -61,16 +61,6 @@ def build() -> dashboard.Dashboard:
         )
         .with_panel(
             lines(
-                "Missed updates",
-                "Committed rounds without a silo's update, an hour: late, lost, or sat out after a crash.",
-                Query(
-                    f"sum by (job, member) (rate(ringfence_coordinator_missed_updates_total{{{JOBS}}}[15m])) * 3600",
-                    "{{job}} {{member}}",
-                ),
-            )
-        )
-        .with_panel(
-            lines(
                 "Silos by state",
                 "How many silos are in each state.",
                 Query(f"sum by (state) ({_JOB}_silos{{{JOBS}}})", "{{state}}"),
