@@ -78,6 +78,7 @@ def seal(options: SealOptions, out: Output) -> None:
         "validationRecords": manifest.validation_records,
         "shards": len(manifest.shards),
         "read": result.read,
+        "sealed": result.sealed,
         "dropped": dict(result.dropped),
         "duplicates": result.duplicates,
         "ledger": manifest.ledger.url if manifest.ledger else None,
@@ -146,7 +147,7 @@ def _propose(options: SealOptions, out: Output) -> None:
 
 
 def _lines(document: dict[str, Any]) -> list[str]:
-    left_out = sum(document["dropped"].values()) + document["duplicates"]
+    left_out = document["read"] - document["sealed"]
     lines = [
         f"{document['url']}: {document['records']:,} records in {document['shards']} shards, "
         f"version {document['version']}",

@@ -72,11 +72,13 @@ class SealRequest:
 
 @dataclass(frozen=True)
 class SealResult:
-    """The manifest as published, records read, and records left out: by column, and as exact duplicates."""
+    """The manifest as published; records read and sealed; records that each column would drop, where one may count in
+    several; and exact duplicates."""
 
     manifest: Manifest
     url: str
     read: int
+    sealed: int
     dropped: Mapping[str, int]
     duplicates: int
 

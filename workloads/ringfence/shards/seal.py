@@ -43,13 +43,7 @@ def seal(request: SealRequest, stores: Stores, keys: SealKeys, progress: Progres
     require_conditional_writes(store)
     ledger = _ledger(request, stores, keys, before)
     draft = _draft(request, store, keys, before, ledger)
-    split = (
-        before.split
-        if before
-        else new_split(request.validation, draft.dataset, draft.kek)
-        if request.validation
-        else None
-    )
+    split = _split(request, draft, before)
     stale = leftovers(store, before)
     try:
         units = Units(request.unit.partition(":")[2])
@@ -71,7 +65,7 @@ def seal(request: SealRequest, stores: Stores, keys: SealKeys, progress: Progres
     sweep(store, stale)
     cleaned = found.cleaned
     dropped = {name: counts.dropped for name, counts in cleaned.columns.items() if counts.dropped}
-    return SealResult(manifest, store.url, cleaned.read, dropped, cleaned.duplicates)
+    return SealResult(manifest, store.url, cleaned.read, cleaned.kept, dropped, cleaned.duplicates)
 
 
 @dataclass(frozen=True)
