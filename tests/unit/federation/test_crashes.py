@@ -31,13 +31,14 @@ def test_an_uninterrupted_job_charges_and_publishes_each_round_once(tmp_path):
 
 
 # A silo's writes in a round: stage, charge, publish, unstage; before the first charge one probe of conditional writes.
+# With its last publication the job is done: the run may end, and unstage for it, before the silo makes its ninth write.
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("write", range(1, 10))
 def test_a_silo_killed_at_any_write_is_started_again(tmp_path, write, after):
     house = small(tmp_path)
     cluster = ThreadCluster(fused(Fuse(write, after)))
     result = run_job(house.manifests(), house.options(), cluster=cluster)
-    assert cluster.deaths == 1
+    assert cluster.deaths == 1 or write == 9
     assert [sorted(commit.members) for commit in result.commits] == [list(house.silos)] * 2
     check_job(house, result.uid, 2)
 
@@ -46,7 +47,7 @@ def test_a_silo_makes_nine_writes_in_two_rounds(tmp_path):
     """Keeps the range above honest."""
     house, fuse = small(tmp_path), Fuse()
     run_job(house.manifests(), house.options(), cluster=ThreadCluster(fused(fuse)))
-    assert fuse.writes == 9
+    assert fuse.writes in (8, 9)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
