@@ -49,7 +49,7 @@ class Killer(threading.Thread):
 @pytest.mark.parametrize("private", [True, False], ids=["private", "public"])
 def test_a_killed_silo_is_started_again(tmp_path, cluster, private):
     print(f"seed {SEED}")
-    job = {"rounds": 40, "backoffLimit": KILLS}
+    job = {"rounds": 40, "backoffLimit": KILLS, "roundDeadlineSeconds": 300}  # all kills may hit one silo in one round
     job |= {"local": {"epochs": "4", "batchSize": 16, "optimizer": {"name": "sgd", "learningRate": "0.1"}}}
     house = House(tmp_path, records=3000, private=private, epsilon="20", job=job).build()
     killer = Killer(house, random.Random(SEED + private))

@@ -14,6 +14,8 @@ from support.hospitals import House
 from ringfence.spec.load import dump
 
 MAIN = "import sys; from ringfence.cli import main; sys.exit(main())"
+os.environ["RINGFENCE_TESTS_OF"] = str(os.getpid())
+_MARK = f"RINGFENCE_TESTS_OF={os.getpid()}".encode()
 
 
 def environment(root: Path, **more: str) -> dict[str, str]:
@@ -57,14 +59,15 @@ def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
 
 
 def silo_processes() -> list[int]:
-    """Process ids of Ray actors that are silos, on this machine."""
+    """Process ids of Ray actors that are silos and descend from this process, by a mark in their environment: Ray's
+    processes are handed to init when their driver is killed."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                title = (entry / "cmdline").read_bytes()
+                ours = _MARK in (entry / "environ").read_bytes().split(b"\0")
+                if ours and (entry / "cmdline").read_bytes().startswith(b"ray::SiloProcess"):
+                    found.append(int(entry.name))
             except OSError:
                 continue
-            if title.startswith(b"ray::SiloProcess"):
-                found.append(int(entry.name))
     return found

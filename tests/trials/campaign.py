@@ -139,7 +139,7 @@ def _worker(seeds: range, folder: Path, servers: Servers | None, play: Play, wri
     pid = os.fork()
     if pid:
         return pid
-    status = 1
+    status, seed = 1, None
     try:
         die_with_parent(parent)
         stable = Stable(play)
@@ -151,6 +151,7 @@ def _worker(seeds: range, folder: Path, servers: Servers | None, play: Play, wri
         stable.close()
         status = 0
     except BaseException:
+        print(f"in the trial of seed {seed}:", file=sys.stderr)
         traceback.print_exc()
     finally:
         os._exit(status)

@@ -11,6 +11,7 @@ import os
 import random
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -63,9 +64,16 @@ class Gate:
         """Nothing to do until something changed in that store; ends the process when nothing will any more."""
         self._pause("rest", store)
 
-    def sleep(self, _seconds: float) -> None:
-        """A pause that the code under trial makes: others may go on, and no time passes."""
-        self._pause("sleep", "")
+    def sleep(self, seconds: float) -> None:
+        """A pause that the code under trial makes: others may go on, and no time passes.
+
+        Only the actor's own thread makes steps. Where a client of a store tries again in a thread of its own, two
+        threads would ask at once, and a process that died by one question would leave the other behind.
+        """
+        if threading.current_thread() is threading.main_thread():
+            self._pause("sleep", "")
+        else:
+            _sleep(seconds)
 
     def _pause(self, op: str, store: str) -> None:
         match self.ask(op, store):
