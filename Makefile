@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test lint unit local trials charts cluster cluster-up cluster-down generated format clean
+.PHONY: help demo test lint unit local trials charts cluster cluster-up cluster-down examples generated format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ cluster-down: $(VENV)/.dev ## end the test cluster; nothing of it stays
 
 charts: $(VENV)/.dev ## what the chart renders and refuses; alerts by promtool
 	$(BIN)/pytest -q tests/charts
+
+examples: $(VENV)/.dev ## tell a story and write its figures into examples/: NAME=medicine
+	$(BIN)/python -m ringfence.demo.figures examples $(NAME)
 
 generated: $(VENV)/.dev ## write again what is made from code: CRDs, the chart's roles, dashboards
 	$(BIN)/python -m ringfence.spec.crds crds

@@ -8,6 +8,7 @@ import re
 GROUP = "ringfence.dev"
 JOB_UID = f"{GROUP}/job-uid"
 JOB = f"{GROUP}/job"
+JOB_NAMESPACE = f"{GROUP}/job-namespace"
 SILO = f"{GROUP}/silo"
 ATTEMPT = f"{GROUP}/attempt"
 ANCHOR = f"{GROUP}/anchor"

@@ -28,6 +28,11 @@ class Job:
     status: FederatedJobStatus
 
     @property
+    def attempts(self) -> dict[str, int]:
+        """Attempts so far by party; "" is the coordinator."""
+        return {**{one.name: one.attempt for one in self.status.silos}, "": self.status.run or 0}
+
+    @property
     def suspended(self) -> bool:
         return self.resource is not None and self.resource.spec.suspend
 
@@ -189,20 +194,32 @@ class Consent:
 
 
 @dataclass(frozen=True)
+class Endorsed:
+    """What a statement says that was held against the ledgers: rounds that were committed, the job's epsilon (None for
+    a job on public data), the last scores."""
+
+    rounds: int
+    epsilon: str | None
+    metrics: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Findings:
     """What this process learnt outside the cluster's objects, forgotten when it ends: all can be asked again.
 
-    `trouble` is the last write that was refused or failed; `wrote` when the status was last written.
+    `trouble` is the last write that was refused or failed; `wrote` when the status was last written; `heard` the
+    coordinator's last report and since when it stands unchanged.
     """
 
     acceptance: Accepted | Refused | None = None
     consent: Mapping[str, Consent] = field(default_factory=dict)
     reservation: bool | Refused | None = None
     closed: bool | Refused | None = None
-    endorsement: bool | Refused | None = None
+    endorsement: Endorsed | Refused | None = None
     revoked: bool | Refused | None = None
     trouble: Refused | None = None
     wrote: float = 0.0
+    heard: tuple[str, float] = ("", 0.0)
 
 
 @dataclass(frozen=True)

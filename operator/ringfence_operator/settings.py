@@ -17,12 +17,14 @@ class Limits:
 
     `start` bounds how long all of a job's clusters may take to run before its budget is given back and it queues again;
     `cleanup` how long an ended job's finalizer waits for what cannot be removed; `consent` how long an owner's yes is
-    believed of a running job; `progress` is the least time between two writes of progress alone.
+    believed of a running job; `stall` how long a coordinator may report nothing new before another is begun; `progress`
+    is the least time between two writes of progress alone.
     """
 
     start: float = 1800
     cleanup: float = 900
     consent: float = 60
+    stall: float = 900
     progress: float = 10
     retry: float = 10
     longest_retry: float = 300
@@ -30,11 +32,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class Network:
-    """Where pods may connect to, as CIDRs. The default of an empty one is every address: a way out, and said so."""
+    """Where pods may connect to, as CIDRs. The default of an empty one is every address: a way out, and said so.
+
+    `metrics` is the namespace whose pods may scrape coordinators and public silos; none by default. Of a private silo
+    its owner decides.
+    """
 
     store: str = ""
     dns: str = ""
     api: str = ""
+    metrics: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ def from_environment(variables: Mapping[str, str]) -> Settings:
         ray=get("RAY_VERSION", plain.ray),
         extra_claim=_claim(get("EXTRA_CLAIM")),
         outputs=_outputs(get("OUTPUTS")),
-        network=Network(get("STORE_CIDR"), get("DNS_CIDR"), get("API_CIDR")),
+        network=Network(get("STORE_CIDR"), get("DNS_CIDR"), get("API_CIDR"), get("METRICS_FROM")),
         limits=_limits(get),
         workers=_number(get("WORKERS", str(plain.workers)), "WORKERS", 1, 256),
         probes=_number(get("PROBES_PORT", str(plain.probes)), "PROBES_PORT", 0, 65535),
@@ -110,6 +117,7 @@ def _limits(get: Callable[[str, str], str]) -> Limits:
         start=_number(get("START_SECONDS", "1800"), "START_SECONDS", 1, 86_400),
         cleanup=_number(get("CLEANUP_SECONDS", "900"), "CLEANUP_SECONDS", 1, 86_400),
         consent=_number(get("CONSENT_SECONDS", "60"), "CONSENT_SECONDS", 1, 3600),
+        stall=_number(get("STALL_SECONDS", "900"), "STALL_SECONDS", 30, 86_400),
     )
 
 

@@ -1,4 +1,4 @@
-"""Alerts fire when they should, by promtool; every alert has a test and a runbook section that exists."""
+"""Alerts fire and rules record as they should, by promtool; every alert has a test and a runbook section."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ RULES = ROOT / "charts/ringfence/rules"
 ALERTS = [rule for group in yaml.safe_load((RULES / "alerts.yaml").read_text())["groups"] for rule in group["rules"]]
 
 
-def test_alerts_fire_and_stay_quiet_as_told():
+@pytest.mark.parametrize("name", ["alerts", "recording"])
+def test_rules_do_as_told(name):
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not installed: apt-get install prometheus")
     done = subprocess.run(
-        [promtool, "test", "rules", "alerts_test.yaml"],
+        [promtool, "test", "rules", f"{name}_test.yaml"],
         cwd=RULES / "tests",
         capture_output=True,
         text=True,

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cluster.devcluster import processes
-from cluster.stage import SYSTEM
+from cluster.release import SYSTEM
 from cluster.watched import Watched
 
 from ringfence.demo import jobs

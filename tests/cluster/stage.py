@@ -6,29 +6,24 @@ namespace under Pod Security `restricted`, and its own credentials for the store
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
 from cluster.devcluster import addons
 from cluster.reached import Cluster
+from cluster.release import SYSTEM, Release
 from support.commands import ringfence
 
 from ringfence.demo import jobs
 from ringfence.demo.flights import AIRPORTS, read_flights
 from ringfence.demo.folder import Folder
 from ringfence.spec import FederatedJob, dump
-from ringfence.store.policies import ANY_JOB, coordinator_policy
+from ringfence.store.policies import ANY_JOB, Policy, coordinator_policy, operator_policy
 from ringfence.store.provision import Provisioner
 from ringfence_operator.controller.identity import NAME
-from ringfence_operator.install.roles import binding
 
-SYSTEM = "ringfence-system"
-_RBAC = "rbac.authorization.k8s.io"
 _NO_FINALIZER = '{"metadata": {"finalizers": null}}'
 
 
@@ -74,32 +69,45 @@ class Stage:
         read = read_flights()
         for name, rows in {**read.airports, "holdout": read.holdout}.items():
             self.folder.write_rows(name, rows if name == "holdout" else rows.slice(0, self.flights))
-        self.folder.write_schema()
+        self.folder.write_schema("traffic")
 
     def buckets(self) -> None:
         """What `ringfence store init` makes; the coordinator may read the public hold-out too."""
         silos = [f"--silo={airport}={jobs.private_url(airport)}" for airport in AIRPORTS]
         self.run("store", "init", *silos, f"--output={jobs.MODELS}", "--lock-days=1", "--credentials", self.credentials)
-        places = [(jobs.private_url(airport), self.ledger(airport)) for airport in AIRPORTS]
-        policy = coordinator_policy(output=jobs.MODELS, uid=ANY_JOB, datasets=places, holdout=jobs.HOLDOUT)
-        administrator = Provisioner(self.cluster.store, self.cluster.access, self.cluster.secret)
-        administrator.ensure_user(
-            "coordinator", self.credential("coordinator")["AWS_SECRET_ACCESS_KEY"], "coordinator", policy
+        self.grant(
+            "coordinator",
+            coordinator_policy(output=jobs.MODELS, uid=ANY_JOB, datasets=self.places, holdout=jobs.HOLDOUT),
         )
 
+    def grant(self, user: str, policy: Policy) -> None:
+        """One of the users that `store init` made has exactly this policy from now on."""
+        self.administrator.ensure_user(user, self.credential(user)["AWS_SECRET_ACCESS_KEY"], user, policy)
+
+    @property
+    def administrator(self) -> Provisioner:
+        return Provisioner(self.cluster.store, self.cluster.access, self.cluster.secret)
+
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """Dataset and ledger of every airport."""
+        return [(jobs.private_url(airport), self.ledger(airport)) for airport in AIRPORTS]
+
+    def manage_credentials(self) -> None:
+        """From now on the operator itself makes the store's users, one for each silo and attempt."""
+        self.grant("operator", operator_policy(datasets=self.places, outputs=[jobs.MODELS], manage_users=True))
+        self.release.upgrade(options=("--set", "store.credentials=Managed"))
+
+    @property
+    def release(self) -> Release:
+        return Release(self.cluster)
+
     def operator(self) -> None:
-        """The platform team's part, as the install command prints it; returns when the operator has its keys."""
-        claim = ["--extra-claim", f"{addons.TORCH}:/opt/torch"] if self.cluster.ours else []
-        command = [sys.executable, "-m", "ringfence_operator.install", "--image", self.cluster.operator]
-        command += ["--workload-image", self.cluster.workload, f"--set=STORE_ENDPOINT={self.cluster.store}", *claim]
-        printed = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout
-        documents = [document for document in yaml.safe_load_all(printed) if document]
-        self.cluster.apply(*[one for one in documents if one["kind"] == "CustomResourceDefinition"])
-        self.cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
-        self.cluster.apply(*[one for one in documents if one["kind"] == "Namespace"])
+        """The platform team's part; returns when the operator is ready. The chart has an earlier version's number, so
+        that it can be upgraded."""
+        self.cluster.apply(restricted(SYSTEM))
         self.cluster.apply(self.store_secret(SYSTEM, "ringfence-operator-store", "operator"))
-        self.cluster.apply(*[one for one in documents if one["kind"] != "CustomResourceDefinition"])
-        self.cluster.kubectl("-n", SYSTEM, "rollout", "status", f"deployment/{NAME}", "--timeout=180s")
+        self.release.install(self.release.previous(self.root))
 
     @cached_property
     def writer(self) -> str:
@@ -107,20 +115,19 @@ class Stage:
         return self.cluster.get("-n", SYSTEM, "configmap", NAME)["data"]["writer"]
 
     def owner(self, airport: str) -> None:
-        """One airport: keys, sealed flights, an open budget, and what lets the operator and the engineer in."""
+        """One airport: keys, sealed flights, an open budget, and what `budget open` prints to let others in."""
         key = self.folder.key(airport)
         key.parent.mkdir(parents=True, exist_ok=True)
         self.run("keys", "new", key)
         self.seal(airport, airport, jobs.private_url(airport), f"--ledger={self.ledger(airport)}")
         budget = self.root / f"budget-{airport}.yaml"
-        limit = [f"--epsilon={jobs.LIMIT}", f"--delta={jobs.DELTA}", "--namespace", airport, "--name", jobs.BUDGET]
+        limit = [f"--epsilon={jobs.LIMIT}", f"--delta={jobs.CAST.delta}", "--namespace", airport, "--name", jobs.BUDGET]
         granted = ["--consumer", jobs.TEAM, f"--writer={self.writer}", "--expect", self.job(), "--output", budget]
         self.run("budget", "open", jobs.private_url(airport), "--keys", key, *limit, *granted)
-        self.namespace(airport, "ringfence-silo")
+        self.namespace(airport)
         self.cluster.apply(
             secret(airport, key.name, {"kek": key.read_text()}),
             self.store_secret(airport, "ringfence-store", f"silo-{airport}"),
-            *consent(airport),
         )
         self.cluster.kubectl("apply", "-f", str(budget))
 
@@ -130,7 +137,10 @@ class Stage:
         key.parent.mkdir(parents=True, exist_ok=True)
         self.run("keys", "new", key)
         self.seal(jobs.TEAM, "holdout", jobs.HOLDOUT, "--public")
-        self.namespace(jobs.TEAM, "ringfence-job")
+        self.namespace(jobs.TEAM)
+        account = f"--serviceaccount={SYSTEM}:{NAME}"
+        bound = ("rolebinding", NAME, "--clusterrole=ringfence-job", account)
+        self.cluster.kubectl("-n", jobs.TEAM, "create", *bound)
         self.cluster.apply(self.store_secret(jobs.TEAM, "ringfence-store", "coordinator"))
 
     def seal(self, owner: str, rows: str, url: str, *more: str) -> None:
@@ -139,16 +149,14 @@ class Stage:
 
     def job(self, job: FederatedJob | None = None) -> Path:
         """The engineer's manifest: the demo's own, unless another is given."""
-        job = job or jobs.federated(AIRPORTS)
+        job = job or jobs.federated()
         path = self.root / f"{job.metadata.name}.yaml"
         path.write_text(dump(job))
         return path
 
-    def namespace(self, name: str, role: str) -> None:
-        """A party's namespace under `restricted`, with the binding that lets the operator work there."""
-        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-        self.cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
-        self.cluster.apply(binding("ringfence-operator", ("ClusterRole", role), (SYSTEM, NAME), name))
+    def namespace(self, name: str) -> None:
+        """A party's namespace; on the project's own cluster torch comes from this machine."""
+        self.cluster.apply(restricted(name))
         if self.cluster.ours:
             self.cluster.apply(*addons.torch_volume(name))
 
@@ -181,24 +189,7 @@ def secret(namespace: str, name: str, data: dict[str, str]) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": data}
 
 
-def consent(airport: str) -> list[dict[str, Any]]:
-    """The owner lets the team's service accounts use the budget."""
-    metadata = {"name": f"use-{jobs.BUDGET}", "namespace": airport}
-    rule = {
-        "apiGroups": ["ringfence.dev"],
-        "resources": ["privacybudgets"],
-        "resourceNames": [jobs.BUDGET],
-        "verbs": ["use"],
-    }
-    reference = {"apiGroup": _RBAC, "kind": "Role", "name": metadata["name"]}
-    team = {"apiGroup": _RBAC, "kind": "Group", "name": f"system:serviceaccounts:{jobs.TEAM}"}
-    return [
-        {"apiVersion": f"{_RBAC}/v1", "kind": "Role", "metadata": metadata, "rules": [rule]},
-        {
-            "apiVersion": f"{_RBAC}/v1",
-            "kind": "RoleBinding",
-            "metadata": metadata,
-            "roleRef": reference,
-            "subjects": [team],
-        },
-    ]
+def restricted(name: str) -> dict[str, Any]:
+    """A namespace under Pod Security `restricted`."""
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}

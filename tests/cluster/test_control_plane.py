@@ -6,118 +6,22 @@ What needs kubelets, KubeRay and MinIO is tested end to end elsewhere in this fo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from support.control_plane import ControlPlane, missing
-from support.hospitals import House as Hospitals
-from support.operated import Operator, condition, engineers, install, owners, use, wait
-from support.played import children, containers, ended, pod, say, state, train
+from cluster.place import NAMESPACE, Place
+from support.operated import Operator, condition, consent, missing_for_operator, wait
+from support.played import children, containers, ended, pod, say, train
 
 from ringfence.privacy import statement
-from ringfence.spec.load import parse_document
 from ringfence_operator import reasons
-
-NAMESPACE = "op-system"
-KINDS = "configmaps,serviceaccounts,secrets,networkpolicies,rayclusters,jobs.batch,pods,roles,rolebindings"
 
 pytestmark = [
     pytest.mark.local,
-    pytest.mark.skipif(bool(missing()), reason=f"needs {', '.join(missing())} (make cluster-up builds them)"),
+    pytest.mark.skipif(
+        bool(missing_for_operator()), reason=f"needs {', '.join(missing_for_operator())} (make cluster-up builds them)"
+    ),
 ]
-
-
-@pytest.fixture(scope="module")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    found = ControlPlane(tmp_path_factory.mktemp("plane"))
-    try:
-        found.start()
-        found.kubectl("apply", "--server-side", "-f", str(Path.home() / ".cache/ringfence/devcluster/kuberay-crds"))
-        install(found, NAMESPACE)
-        engineers(found, NAMESPACE)
-        yield found
-    finally:
-        found.stop()
-
-
-class Place:
-    """Two hospitals of a test's own, and an operator."""
-
-    def __init__(self, plane: ControlPlane, root: Path, name: str, **changes: Any) -> None:
-        self.plane = plane
-        self.hospitals = Hospitals(root, records=200, silos=(f"{name}-a", f"{name}-b"), **changes).build()
-        self.operator = Operator(plane, NAMESPACE, root).start()
-        owners(plane, self.hospitals, NAMESPACE, self.operator.house.public)
-
-    def apply(self, name: str, **changes: Any) -> dict[str, Any]:
-        document = self.hospitals.job_document(**changes)
-        document["metadata"]["name"] = name
-        self.plane.apply([document])
-        return self.job(name)
-
-    def job(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = self.plane.get("fj", "research", name)
-        return found
-
-    def until(
-        self, name: str, kind: str, status: str = "True", reason: str = "", seconds: float = 40
-    ) -> dict[str, Any]:
-        """The job once a condition is so."""
-
-        def found() -> dict[str, Any] | None:
-            job = self.job(name)
-            held = condition(job, kind)
-            fits = held.get("status") == status and reason in ("", held.get("reason"))
-            assert fits, f"{kind} is {held}; all: {job.get('status', {}).get('conditions')}"
-            return job
-
-        result: dict[str, Any] = wait(f"{name} {kind} {status} {reason}", found, seconds)
-        return result
-
-    def pods(self, uid: str) -> dict[str, dict[str, Any]]:
-        """A pod for every RayCluster and Job of the job that has none, by silo ("coordinator")."""
-        wait("its clusters", lambda: len(children(self.plane, "rayclusters", uid)) == 2)
-        wait("its coordinator", lambda: len(children(self.plane, "jobs.batch", uid)) == 1)
-        made = {}
-        for owner in [*children(self.plane, "rayclusters", uid), *children(self.plane, "jobs.batch", uid)]:
-            one = pod(self.plane, owner)
-            say(self.plane, one, containers(one))
-            made[one["metadata"]["labels"]["ringfence.dev/silo"]] = one
-        return made
-
-    def finish(self, name: str, uid: str, lie: int = 1) -> None:
-        """The coordinator's part after the last round."""
-        job = self.job(name)
-        train(self.hospitals, self.operator.house, job, job["spec"]["rounds"])
-        document = {**job, "metadata": {"name": name, "namespace": "research"}}
-        document.pop("status")
-        state(self.hospitals, self.operator.house, parse_document(document, ""), uid, lie)
-        (task,) = children(self.plane, "jobs.batch", uid)
-        now = "2026-01-01T00:00:00Z"
-        done = [
-            {"type": kind, "status": "True", "lastTransitionTime": now} for kind in ("SuccessCriteriaMet", "Complete")
-        ]
-        counted = {"startTime": now, "completionTime": now, "succeeded": 1, "uncountedTerminatedPods": {}}
-        say(self.plane, task, {"conditions": done, **counted})
-
-    def nothing_left(self, uid: str) -> bool:
-        left = [one["metadata"]["name"] for one in children(self.plane, KINDS, uid)]
-        assert not left, left
-        for silo in self.hospitals.silos:
-            held = [one.reserve.job for one in self.hospitals.view(silo).open_reservations()]
-            assert uid not in held, f"{silo} still holds a reservation"
-        return True
-
-
-@pytest.fixture
-def place(plane: ControlPlane, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Place]:
-    name = f"op{abs(hash(request.node.name)) % 10**6}"
-    found = Place(plane, tmp_path, name, **getattr(request, "param", {}))
-    yield found
-    found.operator.stop()
-    assert not found.operator.failures
 
 
 def test_a_job_from_apply_to_an_endorsed_statement_and_nothing_left(place: Place) -> None:
@@ -195,7 +99,7 @@ def test_jobs_wait_their_turn_until_there_is_no_room_for_good(place: Place) -> N
     place.until("turn-0", "Progressing")
     place.finish("turn-0", uids[0])
     place.until("turn-0", "Complete")
-    last = {f"turn-{number}": place.until(f"turn-{number}", "Failed", seconds=60) for number in (1, 2, 3)}
+    last = {f"turn-{number}": place.until(f"turn-{number}", "Failed", seconds=120) for number in (1, 2, 3)}
     for job in last.values():
         assert condition(job, "Failed")["reason"] == reasons.BUDGET_EXHAUSTED
     for uid in uids:
@@ -209,7 +113,7 @@ def test_consent_is_asked_of_the_owner_and_its_revocation_stops_the_job_alone(pl
     job = place.until("consent", "Accepted", "False", reasons.CONSENT_MISSING)
     assert "system:serviceaccount:research:default may not use" in condition(job, "Accepted")["message"]
     assert not children(place.plane, "rayclusters", uid)
-    place.plane.apply(use(silo))
+    place.plane.apply(consent(place.hospitals.budget_document(silo), NAMESPACE))
     place.until("consent", "BudgetReserved")
     place.pods(uid)
     place.until("consent", "Progressing")
@@ -315,31 +219,6 @@ def test_what_keeps_a_pod_from_running_is_told_in_its_own_words(place: Place) ->
     assert words in condition(job, "ClustersReady")["message"]
 
 
-def test_a_foreign_object_of_the_same_name_is_not_touched(place: Place) -> None:
-    from ringfence_operator.names import child
-
-    job = place.hospitals.job_document(suspend=True)
-    job["metadata"]["name"] = "collision"
-    place.plane.apply([job])
-    uid = place.job("collision")["metadata"]["uid"]
-    silo = place.hospitals.silos[0]
-    foreign = {
-        "apiVersion": "ray.io/v1",
-        "kind": "RayCluster",
-        "metadata": {"name": child(uid, silo, 1), "namespace": silo},
-        "spec": {
-            "headGroupSpec": {"rayStartParams": {}, "template": {"spec": {"containers": [{"name": "a", "image": "b"}]}}}
-        },
-    }
-    place.plane.apply([foreign])
-    place.plane.kubectl(
-        "patch", "fj", "collision", "-n", "research", "--type=merge", "-p", '{"spec":{"suspend":false}}'
-    )
-    place.until("collision", "Failed", reason=reasons.NAME_COLLISION)
-    wait("finalizer", lambda: not place.job("collision")["metadata"].get("finalizers"))
-    assert place.plane.get("raycluster", silo, child(uid, silo, 1))["spec"]["headGroupSpec"]["rayStartParams"] == {}
-
-
 def test_the_other_replica_goes_on_where_the_first_stopped(place: Place) -> None:
     uid = place.apply("failover")["metadata"]["uid"]
     place.until("failover", "BudgetReserved")
@@ -349,7 +228,7 @@ def test_the_other_replica_goes_on_where_the_first_stopped(place: Place) -> None
     second = Operator(place.plane, NAMESPACE, place.operator.store).start("two")
     place.operator.stop()
     place.finish("failover", uid)
-    place.until("failover", "Complete", seconds=20)
+    place.until("failover", "Complete", seconds=60)
     assert {one["metadata"]["name"] for one in children(place.plane, "rayclusters", uid)} <= names
     wait("clean", lambda: place.nothing_left(uid))
     place.operator = second

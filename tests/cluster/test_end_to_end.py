@@ -36,6 +36,14 @@ def job(stage: Stage) -> Watched:
     return Watched.apply(stage.cluster, stage.job(), "late-arrivals")
 
 
+def test_the_release_says_of_itself_that_it_works(stage, job):
+    """`helm test`, while the job's pods start."""
+    said = stage.release.test()
+    assert "FAIL" not in said
+    for name in ("resources", "KubeRay", "leader", "key", "store"):
+        assert f"ok    {name}: " in said, said
+
+
 def test_a_silos_credential_cannot_read_its_neighbours_shard(stage, job):
     """Asked from inside its own pod, where its owner's image, credential and network are."""
 
@@ -52,6 +60,14 @@ def test_a_silos_credential_cannot_read_its_neighbours_shard(stage, job):
         own, other = said.strip().splitlines()
         assert int(own) > 0
         assert other.startswith("refused:"), f"ewr could read {url}/{name}"
+
+
+def test_the_release_is_upgraded_under_the_running_job(stage, job):
+    """From the chart of an earlier version; that the job completes is the next test."""
+    assert not job.ended()
+    assert "ringfence-0.0.1" in stage.release.deployed()
+    stage.release.upgrade()
+    assert "ringfence-0.0.1" not in stage.release.deployed()
 
 
 def test_the_demos_manifests_train_to_a_complete_job(job):
@@ -72,11 +88,11 @@ def test_its_quality_and_its_costs_are_those_of_ringfence_run(stage, job):
     for name in (*AIRPORTS, "holdout"):
         folder.rows(name).parent.mkdir(exist_ok=True)
         folder.rows(name).symlink_to(stage.folder.rows(name))
-    folder.write_schema()
+    folder.write_schema("traffic")
     make_keys(folder, (*AIRPORTS, jobs.TEAM))
-    found = {one.owner: seal_one(folder, one) for one in sealings(AIRPORTS) if not one.url.endswith("-public")}
-    budgets = [open_budget(folder, airport, found[airport], jobs.federated(AIRPORTS)) for airport in AIRPORTS]
-    manifests = [folder.write_manifest("job.yaml", jobs.federated(AIRPORTS))]
+    found = {one.owner: seal_one(folder, one) for one in sealings(jobs.CAST) if not one.url.endswith("-public")}
+    budgets = [open_budget(folder, jobs.CAST, airport, found[airport], jobs.federated()) for airport in AIRPORTS]
+    manifests = [folder.write_manifest("job.yaml", jobs.federated())]
     manifests.append(folder.write_manifest("budgets.yaml", *budgets))
     done = ringfence(folder.root, "run", *manifests, "--store", folder.store, "--keys", folder.keys, "--json")
     assert done.returncode == 0, done.stderr
@@ -106,3 +122,12 @@ def test_the_statement_of_the_result_verifies_and_names_the_image(stage, job):
     content = statement.get("statement", statement)
     assert content["job"]["image"] == stage.cluster.workload
     assert {silo["name"] for silo in content["silos"]} == set(AIRPORTS)
+
+
+def test_the_last_word_of_the_status_is_the_statements(stage, job):
+    url = job.status["statement"].rpartition("/")[0]
+    statement = json.loads(stage.run("statement", url, "--json"))
+    content = statement.get("statement", statement)
+    told = [silo["privacy"]["jobEpsilon"] for silo in content["silos"]]
+    assert float(job.status["epsilon"]) == pytest.approx(max(map(float, told)), abs=2e-6)
+    assert job.status["metrics"] == {name: f"{float(value):.6f}" for name, value in content["metrics"].items()}

@@ -1,6 +1,7 @@
 """Promise 5 in a cluster: everything that can die is killed in the middle of a job, one at a time and then at random.
 
 After each death the job goes on by itself; at its end every round was charged once, released once, and nothing is left.
+The operator makes the store's users itself here (`store.credentials: Managed`), so those come and go with the attempts.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ SEED = random.SystemRandom().randrange(2**32)
 
 def long_job(name: str, rounds: int) -> FederatedJob:
     """Many short rounds for a small part of the budget."""
-    job = jobs.federated(AIRPORTS, "0.3", name)
+    job = jobs.federated("0.3", name)
     changes: dict[str, Any] = {"rounds": rounds, "backoff_limit": 100, "evaluation": None}
     return job.model_copy(update={"spec": job.spec.model_copy(update=changes)})
 
@@ -39,6 +40,7 @@ def long_job(name: str, rounds: int) -> FederatedJob:
 def applied(stage: Stage, name: str, rounds: int) -> Watched:
     if not stage.cluster.ours:
         pytest.skip("processes are killed on the project's own test cluster only")
+    stage.manage_credentials()
     job = Watched.apply(stage.cluster, stage.job(long_job(name, rounds)), name)
     job.wait("the first rounds are over", lambda: job.round >= 1, 600)
     return job
@@ -50,6 +52,7 @@ def audit(stage: Stage, job: Watched, rounds: int) -> None:
     assert job.condition("Complete").get("status") == "True" or job.condition("Failed")["reason"], job.story()
     job.wait("everything of the job is gone", lambda: not job.left(), 300)
     check(Buckets.of(stage.cluster), AIRPORTS, job.uid, rounds)
+    assert set(stage.administrator.users()) == {path.stem for path in stage.credentials.glob("*.env")}
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,7 @@ OBJECTS = [
     *(f"stjude/p/{name}" for name in ("manifest/1", "shards/sh-1", f"staging/{JOB}/1/aa")),
     "mercy-ledgers/p/ledger/0",
     "mercy-ledgers/p/audit/0",
+    "stjude-ledgers/p/audit/0",
     "stjude-ledgers/p/ledger/0",
     *(f"research/m/{JOB}/rounds/1/{name}" for name in ("model", "commit", "checkpoint")),
     *(f"research/m/{JOB}/rounds/12/updates/{silo}" for silo in ("mercy", "stjude", "model")),
@@ -42,16 +43,17 @@ BUCKETS = sorted({name.partition("/")[0] for name in OBJECTS})
 LOCKED = ("mercy-ledgers", "stjude-ledgers")
 VERBS = ("get", "put", "delete", "get version", "delete version", "list", "versions", "retain")
 SILO = {
-    "get": ["mercy/p/manifest/*", "mercy/p/shards/*", "mercy/p/staging/JOB/*", "mercy-ledgers/p/ledger/*",
+    "get": ["mercy/p/manifest/*", "mercy/p/shards/*", "mercy/p/staging/JOB/*", "mercy-ledgers/p/*",
             "research/m/JOB/rounds/1/model", "research/m/JOB/rounds/1/commit", "research/m/JOB/code/*",
             "research/m/JOB/rounds/*/updates/mercy", "research/m/JOB/rounds/*/absent/mercy"],
-    "put": ["mercy/p/staging/JOB/*", "mercy-ledgers/p/ledger/*", "research/m/JOB/rounds/*/updates/mercy",
+    "put": ["mercy/p/staging/JOB/*", "mercy-ledgers/p/*", "research/m/JOB/rounds/*/updates/mercy",
             "research/m/JOB/rounds/*/absent/mercy"],
     "delete": ["mercy/p/staging/JOB/*"],
-    "list": ["mercy/p/manifest/*", "mercy/p/staging/JOB/*", "mercy-ledgers/p/ledger/*"],
+    "list": ["mercy/p/manifest/*", "mercy/p/staging/JOB/*", "mercy-ledgers/p/*"],
 }  # fmt: skip
 DECLARED = ["mercy/p/manifest/*", "stjude/p/manifest/*"]
 LEDGERS = ["mercy-ledgers/p/ledger/*", "stjude-ledgers/p/ledger/*"]
+LOGS = ["mercy-ledgers/p/audit/*", "stjude-ledgers/p/audit/*"]
 STAGED = ["mercy/p/staging/*", "stjude/p/staging/*"]
 COORDINATOR = {
     "get": ["research/m/JOB/*", *DECLARED, *LEDGERS, "public/holdout/*"],
@@ -67,11 +69,11 @@ OWNER = {
     "retain": ["mercy-ledgers/p/*"],
 }
 OPERATOR = {
-    "get": [*DECLARED, *LEDGERS, "research/m/*"],
-    "put": [*LEDGERS, "research/m/*"],
+    "get": [*DECLARED, *LEDGERS, *LOGS, "research/m/*"],
+    "put": [*LEDGERS, *LOGS, "research/m/*"],
     "delete": ["research/m/*", *STAGED],
-    "list": [*DECLARED, *LEDGERS, *STAGED, "research/m/*"],
-    "retain": LEDGERS,
+    "list": [*DECLARED, *LEDGERS, *LOGS, *STAGED, "research/m/*"],
+    "retain": [*LEDGERS, *LOGS],
 }
 
 
@@ -83,7 +85,7 @@ def server(tmp_path_factory):
             patch.setenv(name, value)
         folder = tmp_path_factory.mktemp("credentials")
         words = ["store", "init", "--output", "s3://research/m", "--lock-days", "1", "--credentials", str(folder)]
-        words += ["--silo", "mercy=s3://mercy/p", "--silo", "stjude=s3://stjude/p"]
+        words += ["--silo", "mercy=s3://mercy/p", "--silo", "stjude=s3://stjude/p", "--holdout", "s3://public/holdout"]
         assert main(words) == 0
         first = {path.name: path.read_text() for path in folder.iterdir()}
         assert main(words) == 0
@@ -176,6 +178,16 @@ def test_minio_refuses_all_but_what_a_party_needs(server, user, rights):
     assert not wrong, "\n".join(map(str, wrong))
 
 
+def test_the_coordinator_of_a_store_opens_its_hold_out(server):
+    server, folder = server
+    client, root = server.client("coordinator", secret(folder, "coordinator")), server.client()
+    for verb in ("get", "list"):
+        attempt(client, root, verb, "public/holdout/manifest/1")
+    attempt(client, root, "get", "public/holdout/shards/sh-1")
+    with pytest.raises(S3Error):
+        attempt(client, root, "put", "public/holdout/manifest/1")
+
+
 @pytest.mark.parametrize(
     "user", ["job-silo", "job-coordinator", "owner-mercy", "job-operator", "silo-mercy", "operator"]
 )
@@ -198,6 +210,12 @@ def test_minio_refuses_to_change_buckets_locks_and_users(server, user):
             Provisioner(server.url, user, secret(folder, user)).ensure_user("intruder", "secret-secret", "intruder", {})
 
 
+def test_secrets_lie_in_files_that_only_their_owner_reads(server):
+    _, folder = server
+    made = [folder / f"{name}.env" for name in ("owner-mercy", "silo-mercy", "coordinator", "operator")]
+    assert {path.stat().st_mode & 0o777 for path in made} == {0o600}
+
+
 def test_the_lock_holds_against_the_administrator_too(server):
     server, _ = server
     root = server.client()
@@ -214,17 +232,29 @@ def test_the_lock_holds_against_the_administrator_too(server):
 def test_a_lock_is_prolonged_and_never_shortened(server, monkeypatch, capsys):
     server, _ = server
     root = server.client()
-    root.put_object("stjude-ledgers", "renewed/ledger/0", io.BytesIO(b"entry"), 5)
+    for name in ("ledger", "audit"):
+        for data in (b"entry", b"later"):  # the oldest version is the entry
+            root.put_object("stjude-ledgers", f"renewed/{name}/0", io.BytesIO(data), 5)
     for name, value in server.variables().items():
         monkeypatch.setenv(name, value)
     assert main(["store", "renew", "s3://stjude-ledgers/renewed", "--days", "30"]) == 0
     assert main(["store", "renew", "s3://stjude-ledgers/renewed", "--days", "2"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "s3://stjude-ledgers/renewed: the locks of 1 versions now last 30 days",
+        "s3://stjude-ledgers/renewed: the locks of 4 versions now last 30 days",
         "s3://stjude-ledgers/renewed: the locks of 0 versions now last 2 days",
     ]
-    kept = root.get_object_retention("stjude-ledgers", "renewed/ledger/0").retain_until_date
-    assert kept > datetime.now(UTC) + timedelta(days=29)
+    for name in ("ledger", "audit"):
+        for item in root.list_objects("stjude-ledgers", f"renewed/{name}/0", include_version=True):
+            kept = root.get_object_retention("stjude-ledgers", item.object_name, version_id=item.version_id)
+            assert kept.retain_until_date > datetime.now(UTC) + timedelta(days=29)
+
+
+def test_a_buckets_own_lock_is_never_shortened(server):
+    server, _ = server
+    provisioner = Provisioner(server.url, *_root(server))
+    for days, kept in ((3, 3), (1, 3), (5, 5)):
+        provisioner.bucket("long-ledgers", versioned=True, lock_days=days)
+        assert server.client().get_object_lock_config("long-ledgers").duration == kept
 
 
 def test_buckets_that_are_there_with_the_wrong_lock_are_refused(server, monkeypatch, capsys, tmp_path):
@@ -267,7 +297,9 @@ def test_what_the_operator_makes_for_a_job_it_can_remove(server):
     )
     operator.ensure_user("for-a-job", "secret-secret", "for-a-job", policy)
     operator.ensure_user("for-a-job", "secret-secret", "for-a-job", policy)
+    assert "for-a-job" in operator.users()
     operator.remove_user("for-a-job", "for-a-job")
+    assert "for-a-job" not in operator.users()
     with pytest.raises(Exception, match="cannot make the bucket: AccessDenied"):
         operator.bucket("more-room", versioned=False, lock_days=None)
 

@@ -31,7 +31,7 @@ def test_an_interrupted_run_is_resumed(tmp_path):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "--resume" in err.strip().splitlines()[-1] and "Traceback" not in err
-    wait_for(lambda: not silo_processes(), 30)
+    wait_for(lambda: not silo_processes(), 90)
     uid = next(models.iterdir()).name
     assert all(house.view(silo).open_reservations() for silo in house.silos), "the rounds to come stay reserved"
     done = ringfence(tmp_path, "run", *write_manifests(house), "--resume")

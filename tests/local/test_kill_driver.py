@@ -30,7 +30,7 @@ def killed(house: House, seconds: float) -> str:
     time.sleep(seconds)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    wait_for(lambda: not silo_processes(), 30)  # no silo outlives its driver
+    wait_for(lambda: not silo_processes(), 90)  # no silo outlives its driver
     return uid().name
 
 

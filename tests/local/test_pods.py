@@ -9,9 +9,11 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from support.assignments import Assigned, assign
 from support.commands import wait_for
 from support.hospitals import House
@@ -101,8 +103,9 @@ class Pod:
             (root / path).write_text(text)
 
     def start(self, environment: dict[str, str]) -> subprocess.Popen:
+        self.port = free_port()
         command = [sys.executable, "-m", f"ringfence.federation.pods.{self.module}", str(self.root)]
-        given = {**environment, "POD_UID": f"pod-{self.root.name}"}
+        given = {**environment, "POD_UID": f"pod-{self.root.name}", "RINGFENCE_METRICS_PORT": str(self.port)}
         process = subprocess.Popen(command, env=given, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         STARTED.append(process)
         return process
@@ -110,6 +113,16 @@ class Pod:
     @property
     def ready(self) -> bool:
         return (self.root / "tmp/ringfence-ready").exists()
+
+    def scraped(self) -> dict[str, float]:
+        """Every series that the pod shows now; none while it does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as answer:
+                text = answer.read().decode()
+        except OSError:
+            return {}
+        families = text_string_to_metric_families(text)
+        return {f"{one.name}{sorted(one.labels.values())}": one.value for found in families for one in found.samples}
 
     @property
     def message(self) -> dict:
@@ -134,12 +147,26 @@ def test_a_job_in_pods_is_trained_charged_stated_and_told(house, ray_head):
     drivers = {silo: there[silo].start(ray_head) for silo in SILOS}
     wait_for(lambda: all(there[silo].ready for silo in SILOS), 200)
     assert not house.view("mercy").charged, "a silo trained before the coordinator was there"
+    opened = {silo: there[silo].scraped() for silo in SILOS}
     coordinator = there["coordinator"].start({**os.environ, "OMP_NUM_THREADS": "1"})
+    last: dict[str, float] = {}
+    while coordinator.poll() is None:  # as Prometheus does: the pod is scraped while it lives
+        last = there["coordinator"].scraped() or last
+        time.sleep(0.05)
+    assert (
+        last["ringfence_coordinator_rounds_total[]"] >= 1
+        and last["ringfence_coordinator_moved_bytes_total['sent']"] > 0
+    )
     for process in (*drivers.values(), coordinator):
         assert process.wait(timeout=200) == 0, process.stderr.read()
     for silo in SILOS:
-        assert there[silo].message == {
+        totals = there[silo].message["totals"]
+        assert totals["rounds"] == "2" and int(totals["examples"]) > 0 and float(totals["trainSeconds"]) > 0
+        assert opened[silo]["ringfence_silo_opened_shards_total[]"] == float(totals["shards"])
+        assert opened[silo]["ringfence_silo_part_seconds_count['open']"] == 1
+        assert there[silo].message | {"totals": {}} == {
             "podUid": f"pod-pod-{silo}", "published": 2, "error": "", "message": "", "where": "", "remedy": "",
+            "totals": {},
         }  # fmt: skip
         assert sorted(house.view(silo).charged[UID, silo]) == [1, 2]
     output = house.stores.open(f"s3://research/models/readmission/{UID}")

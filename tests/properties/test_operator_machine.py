@@ -31,7 +31,7 @@ from ringfence_operator.ledgers.mirroring import Mirrored
 from ringfence_operator.manifests.secrets import Confidential
 from ringfence_operator.names import COORDINATOR, SILO
 from ringfence_operator.reconcile import reconcile
-from ringfence_operator.seen import Accepted, Refused
+from ringfence_operator.seen import Accepted, Endorsed, Refused
 
 FAULTS = st.lists(st.sampled_from(["ok", "ok", "ok", "lost", "unanswered", "crash-before", "crash-after"]), max_size=8)
 OPERATORS = st.sampled_from([0, 1])
@@ -63,8 +63,9 @@ class Ledger:
             self.held.discard(uid)
         self._answer()
 
-    async def endorse(self, asked: Asked) -> None:
+    async def endorse(self, asked: Asked) -> Endorsed:
         self._answer()
+        return Endorsed(asked.job.spec.rounds, "1", {})
 
     async def confidential(self, kept: Kept) -> Confidential:
         return Confidential("{}")

@@ -15,6 +15,8 @@ SEALED_UNIT, BODY = SEGMENT + 16, 72
 LONG = bytes(range(256)) * (3 * SEGMENT // 256) + b"the end"
 SEALED = seal_bytes(LONG, dek=DEK, aad=AAD)
 
+FIELDS = st.text("a\x00\x01é", max_size=3)  # few letters, so that lists come near to each other
+
 lengths = st.one_of(
     st.integers(0, 300),
     st.sampled_from([n * SEGMENT + more for n in (1, 2, 3) for more in (-1, 0, 1)]),
@@ -81,6 +83,6 @@ def test_noise_never_opens(noise):
 
 
 @settings(deadline=None, max_examples=100)
-@given(st.lists(st.text(max_size=5), max_size=4), st.lists(st.text(max_size=5), max_size=4))
+@given(st.lists(FIELDS, max_size=4), st.lists(FIELDS, max_size=4))
 def test_bindings_are_equal_only_for_equal_fields(one, other):
     assert (associated(*one) == associated(*other)) == (one == other)

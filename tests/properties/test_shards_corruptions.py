@@ -14,6 +14,9 @@ from shard_samples import CANARY, KEYS, OTHER, request, rows, url_of
 
 from ringfence import canonical, signing
 from ringfence.errors import KeyRejected, ManifestUnavailable, ShardUnavailable, SignatureRejected
+from ringfence.shards import records
+from ringfence.shards.binding import shard_binding
+from ringfence.shards.container import seal_bytes
 from ringfence.shards.manifest import read_manifest
 from ringfence.shards.open import open_dataset
 from ringfence.shards.seal import SealKeys, seal
@@ -37,7 +40,7 @@ def datasets(tmp_path_factory):
 
 
 def corruptions(draw, folder, other):
-    """One corrupted object: its path and its new content."""
+    """One corrupted object: its path and its new content, None where it is taken away."""
     paths = sorted([*(folder / "shards").iterdir(), folder / "manifest" / "2"])
     path = draw.choice(paths)
     whole = path.read_bytes()
@@ -45,20 +48,33 @@ def corruptions(draw, folder, other):
     flipped = whole[:place] + bytes([whole[place] ^ (1 << draw.randrange(8))]) + whole[place + 1 :]
     theirs = sorted((other / path.parent.name).iterdir())
     kinds = [flipped, whole[:place], whole + draw.randbytes(1 + draw.randrange(40)), draw.choice(paths).read_bytes(),
-             draw.choice(theirs).read_bytes(), (folder / "manifest" / "1").read_bytes()]  # fmt: skip
+             draw.choice(theirs).read_bytes(), (folder / "manifest" / "1").read_bytes(), None]  # fmt: skip
     if path.parent.name == "manifest":
-        kinds += [edited(draw, whole, resign=False), edited(draw, whole, resign=True)]
+        kinds += [edited(draw, whole, "no"), edited(draw, whole, "by another"), edited(draw, whole, "and owned")]
+    elif folder.name.startswith("public"):
+        kinds.append(sealed_again(folder, path))
     return path, draw.choice(kinds)
 
 
-def edited(draw, whole, *, resign):
-    """The manifest with one value changed so that it still parses, unsigned or signed by another."""
+def sealed_again(folder, path):
+    """Other rows under the shard's own key, which a public manifest shows to everybody."""
+    manifest = read_manifest(Stores().open(url_of(folder)), signer=OWNER)
+    shard = next(shard for shard in manifest.shards if path.name == shard.id)
+    binding = shard_binding(manifest.dataset, shard.id, manifest.schema_.digest(), shard.sealed_version, shard.position)
+    theirs = rows(shard.records, 500).cast(manifest.schema_.arrow_schema())
+    return seal_bytes(records.encode(theirs), dek=bytes.fromhex(shard.dek), aad=binding)
+
+
+def edited(draw, whole, signed):
+    """The manifest with one value changed so that it still parses, signed no more, or by another, who may also say that
+    it is theirs."""
     document = canonical.decode(whole)
     shard = draw.choice(document["shards"])
     name, value = draw.choice([("records", 1), ("position", 99), ("sealed_version", 1), ("size", 7), ("kek", "x")])
     shard[name] = value
-    if resign:
+    if signed != "no":
         del document["key"], document["signature"]
+        document |= {"owner": signing.public_name(OTHER.signer)} if signed == "and owned" else {}
         document = signing.sign(document, OTHER.signer, "manifest")
     return canonical.encode(document)
 
@@ -73,7 +89,7 @@ def test_none_of_five_hundred_corruptions_opens(datasets, kind):
         whole = path.read_bytes()
         if content == whole:
             continue
-        path.write_bytes(content)
+        path.unlink() if content is None else path.write_bytes(content)
         try:
             with pytest.raises(REFUSALS) as refusal:
                 open_dataset(store, read_manifest(store, signer=OWNER, seen=2), kek)
@@ -83,6 +99,8 @@ def test_none_of_five_hundred_corruptions_opens(datasets, kind):
         if content == (other / "manifest" / "2").read_bytes():
             # The same owner's word, on other rows: it is believed, and the shards and keys that it lists are not here.
             assert named == url_of(folder) or named.startswith(f"{url_of(folder)}/shards/sh-")
+        elif content is None and path.parent.name == "manifest":
+            assert named == f"{url_of(folder)}/manifest"  # an older version is the highest now
         else:
             assert named == f"{url_of(folder)}/{path.relative_to(folder)}"
         assert CANARY not in str(refusal.value)

@@ -50,7 +50,7 @@ def write_manifests(house: House, **changes: object) -> list[object]:
     return [*files, "--keys", house.root / "keys", "--store", house.root / "store"]
 
 
-def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
+def wait_for(what: Callable[[], bool], seconds: float = 120) -> None:
     """Returns once `what()` holds; fails after `seconds`."""
     end = time.monotonic() + seconds
     while not what():

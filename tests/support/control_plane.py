@@ -13,6 +13,7 @@ import socket
 import ssl
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 CACHE = Path(os.environ.get("DEVCLUSTER_CACHE", Path.home() / ".cache/ringfence/devcluster"))
 BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
-CONTROLLERS = "garbage-collector-controller,namespace-controller,serviceaccount-controller"
+CONTROLLERS = (
+    "garbage-collector-controller,namespace-controller,serviceaccount-controller,clusterrole-aggregation-controller"
+)
 TOKEN = "administrator"
 
 
@@ -142,6 +145,20 @@ class ControlPlane:
         place = ["-n", namespace] if namespace else ["-A"]
         found = json.loads(self.kubectl("get", kind, *([name] if name else []), *place, "-o", "json"))
         return found if name else found["items"]
+
+    def request(
+        self, method: str, path: str, body: dict[str, Any] | None = None, token: str = TOKEN
+    ) -> tuple[int, dict[str, Any]]:
+        """One request as whoever holds `token`: the answer's status and document, refusals too."""
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": kind}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"https://127.0.0.1:{self.port}{path}", data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, context=ssl._create_unverified_context(), timeout=60) as answer:
+                return answer.status, json.loads(answer.read() or b"{}")
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read() or b"{}")
 
     def token(self, namespace: str, account: str) -> str:
         """A token of a service account."""

@@ -15,29 +15,36 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from support.control_plane import ControlPlane, free_port
+from support.chart import helm, rendered
+from support.control_plane import ControlPlane, free_port, missing
 from support.hospitals import House as Hospitals
 
 from ringfence.privacy.ledger import operations
+from ringfence.spec.budget import PrivacyBudget
+from ringfence.spec.consent import bindings
+from ringfence.spec.load import parse_document
 from ringfence_operator.controller.api import Api
 from ringfence_operator.controller.identity import NAME, establish
 from ringfence_operator.controller.memory import ClusterMemory
 from ringfence_operator.controller.port import Ledgers
 from ringfence_operator.controller.running import operate
-from ringfence_operator.install.documents import Installation, documents
-from ringfence_operator.install.roles import binding
 from ringfence_operator.ledgers.credentials import Credentials
 from ringfence_operator.ledgers.house import House
 from ringfence_operator.settings import Limits, Settings
 
 
-def install(plane: ControlPlane, namespace: str, watched: tuple[str, ...] = ()) -> None:
-    """Everything but the Deployment, whose pods nobody would run."""
-    found = documents(Installation(namespace, "operator:1", watched=watched))
+def install(plane: ControlPlane, namespace: str) -> None:
+    """What the chart renders, but not the Deployment, whose pods nobody would run."""
+    found = rendered(namespace, "--set=workload.image=workload:1", "--set=store.endpoint=http://store:9000")
     crds = [one for one in found if one["kind"] == "CustomResourceDefinition"]
-    plane.apply(crds)
-    plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    plane.apply([*crds, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}])
+    plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
     plane.apply([one for one in found if one["kind"] not in ("Deployment", "CustomResourceDefinition")])
+
+
+def missing_for_operator() -> list[str]:
+    """What such a test needs and this machine lacks."""
+    return [*missing(), *([] if helm() else ["helm"])]
 
 
 @dataclass
@@ -102,51 +109,25 @@ class Operator:
 
 def owners(plane: ControlPlane, hospitals: Hospitals, namespace: str, writer: str) -> None:
     """Namespaces, bindings and budgets of all silos, as their owners apply them; `writer` is let into their ledgers."""
-    account = (namespace, NAME)
     for silo in hospitals.silos:
         operations.add_writer(hospitals.ledger(silo), hospitals.signer(silo), writer, "operator")
-        plane.apply(
-            [
-                {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": silo}},
-                binding("ringfence-operator", ("ClusterRole", "ringfence-silo"), account, silo),
-                *use(silo),
-            ]
-        )
-    plane.apply([hospitals.budget_document(silo) for silo in hospitals.silos])
+        budget = hospitals.budget_document(silo)
+        plane.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": silo}}])
+        plane.apply([*consent(budget, namespace), budget])
 
 
-def use(silo: str) -> list[dict[str, Any]]:
-    """The owner's consent to namespace `research`."""
-    api = "rbac.authorization.k8s.io"
-    rule = {
-        "apiGroups": ["ringfence.dev"],
-        "resources": ["privacybudgets"],
-        "resourceNames": ["patients"],
-        "verbs": ["use"],
-    }
-    group = {"apiGroup": api, "kind": "Group", "name": "system:serviceaccounts:research"}
-    metadata = {"name": "use-patients", "namespace": silo}
-    reference = {"apiGroup": api, "kind": "Role", "name": "use-patients"}
-    return [
-        {"apiVersion": f"{api}/v1", "kind": "Role", "metadata": metadata, "rules": [rule]},
-        {
-            "apiVersion": f"{api}/v1",
-            "kind": "RoleBinding",
-            "metadata": metadata,
-            "roleRef": reference,
-            "subjects": [group],
-        },
-    ]
+def consent(budget: dict[str, Any], namespace: str) -> list[dict[str, Any]]:
+    """What the budget's owner applies beside it, for the operator in `namespace`."""
+    found = parse_document(budget, "budget")
+    assert isinstance(found, PrivacyBudget)
+    return bindings(found, (namespace, NAME))
 
 
 def engineers(plane: ControlPlane, namespace: str) -> None:
     """The jobs' namespace, with the binding that lets the operator run coordinators there."""
-    plane.apply(
-        [
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "research"}},
-            binding("ringfence-operator", ("ClusterRole", "ringfence-job"), (namespace, NAME), "research"),
-        ]
-    )
+    plane.kubectl("create", "namespace", "research")
+    account = f"--serviceaccount={namespace}:{NAME}"
+    plane.kubectl("create", "rolebinding", NAME, "--clusterrole=ringfence-job", account, "-n", "research")
 
 
 def wait(what: str, found: Callable[[], Any], seconds: float = 30) -> Any:

@@ -119,7 +119,8 @@ def accepted(silos: tuple[str, ...] = ("mercy", "stjude")) -> Accepted:
 
 def findings(**changes: Any) -> Findings:
     yes = {name: Consent(True, "", NOW) for name in ("mercy", "stjude")}
-    return Findings(**{"acceptance": accepted(), "consent": yes, "reservation": True, **changes})
+    heard = ("", NOW)
+    return Findings(**{"acceptance": accepted(), "consent": yes, "reservation": True, "heard": heard, **changes})
 
 
 def seen(one: Job, children: Children | None = None, **changes: Any) -> Seen:

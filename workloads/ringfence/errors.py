@@ -137,9 +137,14 @@ class CodeNotApproved(RingfenceError):
 
 
 class TermsRefused(RingfenceError):
-    """Purpose or consumer is not among those the owner allows."""
+    """What an owner allows does not cover the job. `clauses` names what forbids it, in words of its own, none of the
+    message's; they stay behind when the error crosses a process boundary."""
 
     reason = "TermsRefused"
+
+    def __init__(self, message: str, *, where: str = "", remedy: str = "", clauses: tuple[str, ...] = ()) -> None:
+        super().__init__(message, where=where, remedy=remedy)
+        self.clauses = clauses
 
 
 class BudgetExhausted(RingfenceError):

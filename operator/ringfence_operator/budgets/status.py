@@ -49,10 +49,26 @@ def ready(
     if writer not in view.writers and writer != view.owner_key:
         words = f"its owner lets this operator write with `ringfence budget open --writer {writer}`"
         return False, reasons.NOT_A_WRITER, words
+    differing = _differing(view, budget)
+    if differing:
+        return False, reasons.INVALID_MANIFEST, differing
     if Decimal(budget.spec.epsilon) > Decimal(view.limit.epsilon):
         words = f"spec.epsilon {budget.spec.epsilon} is above the ledger's {view.limit.epsilon}, which its owner raises"
         return False, LedgerError.reason, f"{words} with `ringfence budget raise`"
     return True, reasons.LEDGER_OPEN, f"entry {view.head.index} is the newest"
+
+
+def _differing(view: LedgerView, budget: PrivacyBudget) -> str:
+    """What the resource says otherwise than the ledger, which holds it for good; empty when nothing."""
+    if view.limit is None:
+        return ""
+    fixed = (
+        ("unit", budget.spec.unit, view.unit.partition(":")[0]),
+        ("delta", Decimal(budget.spec.delta), Decimal(view.limit.delta)),
+        ("accountant", budget.spec.accountant, view.limit.accountant),
+    )
+    words = [f"spec.{name} {asked} is not the ledger's, {held}" for name, asked, held in fixed if asked != held]
+    return f"{'; '.join(words)}: make a new PrivacyBudget" if words else ""
 
 
 def condition(

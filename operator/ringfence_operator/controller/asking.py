@@ -50,15 +50,14 @@ async def _answer(hands: Hands, seen: Seen, question: Question) -> object:
         case Question.CLOSE:
             await port.close(seen.job.uid, _datasets(seen), "ended or stopped")
         case Question.REVOKE:
-            attempts = {one.name: one.attempt for one in seen.job.status.silos}
-            await port.revoke(seen.job.uid, {**attempts, "": seen.job.status.run or 0})
+            await port.revoke(seen.job.uid, seen.job.attempts)
         case Question.ACCEPT:
             return await port.accept(_asked(seen))
         case Question.RESERVE:
             answer = await port.reserve(_asked(seen))
             return Refused(answer.reason, answer.message, seen.now) if isinstance(answer, Refused) else answer
         case Question.ENDORSE:
-            await port.endorse(_asked(seen))
+            return await port.endorse(_asked(seen))
     return True
 
 

@@ -28,6 +28,12 @@ class Notes:
                 fields[name] = replace(value, tries=before.tries + 1)
         self._of[uid] = replace(now, **fields)
 
+    def hear(self, uid: str, report: str, now: float) -> None:
+        """The coordinator's report as it looks now; its time is when it was first seen so."""
+        known, since = self.of(uid).heard
+        if report != known or not since:
+            self.note(uid, heard=(report, now))
+
     def forget(self, uid: str) -> None:
         """The job is gone, or this replica works no more."""
         self._of.pop(uid, None)

@@ -10,7 +10,7 @@ import logging
 import time
 from dataclasses import dataclass
 
-from ringfence.errors import ClusterError
+from ringfence.errors import ClusterError, RingfenceError
 from ringfence_operator.controller.api import Api
 from ringfence_operator.controller.cache import Cache
 from ringfence_operator.controller.carrying import Hands
@@ -59,13 +59,22 @@ class Resync:
             await asyncio.sleep(wait)
 
     async def _sweep(self) -> None:
-        """Removes anchors whose job is gone: a job deleted by force, or before its finalizer was written."""
+        """Removes anchors and store users whose job is gone: one deleted by force, or before its finalizer was
+        written."""
         if not self.hands.leading():
             return
+        try:
+            await self.hands.port.sweep(self._attempts)
+        except RingfenceError as error:
+            _LOG.warning("store users of jobs that are gone: %s", error)
         for one in self.hands.cache.orphans():
             owner = self.hands.cache.owner_of((one.namespace, one.name))
             if one.name == child(owner, one.silo, one.attempt, coordinator=not one.silo) and not one.deleting:
                 await self.hands.api.delete(CONFIGS, one.namespace, one.name, one.uid)
+
+    def _attempts(self) -> dict[str, dict[str, int]]:
+        jobs = [job for uid in self.hands.cache.uids() if (job := self.hands.cache.job(uid)) is not None]
+        return {job.uid: job.attempts for job in jobs}
 
 
 async def _listed(api: Api, cache: Cache, kind: Kind, namespace: str) -> set[str]:

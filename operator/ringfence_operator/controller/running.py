@@ -65,11 +65,12 @@ async def operate(api: Api, settings: Settings, port: Port, stop: asyncio.Event)
     def change(leads: bool) -> None:
         _LOG.info("leading" if leads else "standing by")
         if leads:
-            task = asyncio.create_task(_lead(resync, workers, lease))
-            leading.add(task)
-            task.add_done_callback(leading.discard)
-        else:
-            workers.stop()
+            leading.add(asyncio.create_task(_lead(resync, workers)))
+            return
+        for task in leading:
+            task.cancel()
+        leading.clear()
+        workers.stop()
 
     servers = [
         await probes.serve(settings.probes, lambda: cache.synced, workers.slowest),
@@ -96,18 +97,24 @@ async def operate(api: Api, settings: Settings, port: Port, stop: asyncio.Event)
             await server.cleanup()
 
 
-async def _lead(resync: Resync, workers: Workers, lease: Lease) -> None:
-    """A new leader first reads everything as it is now: its cache may lag behind what the last one wrote."""
-    while lease.held():
+async def _lead(resync: Resync, workers: Workers) -> None:
+    """A new leader first reads everything as it is now: its cache may lag behind what the last one wrote.
+
+    It is cancelled when the lease is lost, and asks for it nowhere itself: a renewal that comes late puts the lease in
+    doubt for a moment that nobody is told of, and a leader that gave up then would lead without working for ever.
+    """
+    while True:
         try:
             await resync.once()
         except ClusterError as error:
             _LOG.warning("before leading: %s", error)
             await asyncio.sleep(_RETRY)
-            continue
-        if lease.held():
+        except Exception:  # whatever it is, a leader that does not work is worse
+            _LOG.exception("before leading")
+            await asyncio.sleep(_RETRY)
+        else:
             workers.start()
-        return
+            return
 
 
 async def _established(api: Api, settings: Settings, stop: asyncio.Event) -> Identity | None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from ringfence.errors import RingfenceError
 from ringfence_operator.actions import Ask, Question
 from ringfence_operator.controller.budgeting import Budgets
 from ringfence_operator.controller.cache import Cache
@@ -20,6 +21,7 @@ JOB, BUDGET = "job", "budget"
 _MOVES = (Question.RESERVE, Question.CLOSE)
 _LOG = logging.getLogger("ringfence.operator")
 _AFTER_A_FAULT = 30.0
+_IN_DOUBT = 2.0
 
 
 @dataclass
@@ -65,8 +67,12 @@ class Workers:
         began, result = time.monotonic(), "ok"
         try:
             after = await handlers[key[0]](key)
-        except NotLeading:
+        except NotLeading:  # in doubt for a moment, or for good: then the workers are stopped and the key waits
+            self.keys.add_after(key, _IN_DOUBT)
             return
+        except RingfenceError as error:  # the API server is away, say: a line tells all of it
+            _LOG.warning("a turn of %s %s/%s: %s", *key, error)
+            after, result = _AFTER_A_FAULT, "error"
         except Exception:  # one job's fault must not stop the others
             _LOG.exception("a turn of %s %s/%s failed", *key)
             after, result = _AFTER_A_FAULT, "error"
@@ -100,12 +106,14 @@ def look(hands: Hands, uid: str, now: float) -> Seen | None:
     job = hands.cache.job(uid)
     if job is None:
         return None
+    children = hands.cache.children(uid)
+    hands.notes.hear(uid, "".join(one.progress for one in children.anchors if not one.silo), now)
     refs = {one.name: one.budget_ref for one in job.resource.spec.silos if one.budget_ref} if job.resource else {}
     return Seen(
         job=job,
         now=now,
         budgets={name: hands.cache.budget((ref.namespace, ref.name)) for name, ref in refs.items()},
-        children=hands.cache.children(uid),
+        children=children,
         findings=hands.notes.of(uid),
         ahead=ahead(hands.cache, uid, job.created, now),
     )

@@ -1,1 +1,1 @@
-"""What a platform team applies to install the operator without Helm: `python -m ringfence_operator.install`."""
+"""What the Helm chart takes from the code: the rules of every role."""

@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import yaml
 
+from ringfence import generated
 from ringfence.spec import crds
 from ringfence_operator.install import people, roles
 
@@ -32,21 +32,5 @@ def render() -> dict[str, str]:
     return rules | {f"crds/{name}": text for name, text in crds.render().items()}
 
 
-def main(arguments: list[str]) -> int:
-    """0 when written, or when they are current; 1 with the names of those that differ."""
-    folder, check = Path(next(one for one in arguments if one != "--check")), "--check" in arguments
-    differing = []
-    for name, text in render().items():
-        path = folder / name
-        if not check:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        elif not path.is_file() or path.read_text() != text:
-            differing.append(name)
-    if differing:
-        sys.stderr.write(f"not current in {folder}: {', '.join(differing)}; write them again with `make generated`\n")
-    return 1 if differing else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(generated.main(render(), sys.argv[1:]))

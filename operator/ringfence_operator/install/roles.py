@@ -71,29 +71,3 @@ OWN = [
 """In the operator's own namespace."""
 
 VIEW = [rule("ringfence.dev", ["federatedjobs", "privacybudgets"], _READ)]
-
-
-def cluster_role(name: str, rules: list[Document], labels: dict[str, str] | None = None) -> Document:
-    """A ClusterRole."""
-    metadata: Document = {"name": name, **({"labels": labels} if labels else {})}
-    return {"apiVersion": f"{_API}/v1", "kind": "ClusterRole", "metadata": metadata, "rules": rules}
-
-
-def role(name: str, namespace: str, rules: list[Document]) -> Document:
-    """A Role."""
-    metadata = {"name": name, "namespace": namespace}
-    return {"apiVersion": f"{_API}/v1", "kind": "Role", "metadata": metadata, "rules": rules}
-
-
-def binding(name: str, refers: tuple[str, str], operator: tuple[str, str], namespace: str = "") -> Document:
-    """A RoleBinding in `namespace`, or a ClusterRoleBinding, of the (kind, name) in `refers` to the operator's account,
-    given as (namespace, name)."""
-    metadata: Document = {"name": name, **({"namespace": namespace} if namespace else {})}
-    subject = {"kind": "ServiceAccount", "namespace": operator[0], "name": operator[1]}
-    return {
-        "apiVersion": f"{_API}/v1",
-        "kind": "RoleBinding" if namespace else "ClusterRoleBinding",
-        "metadata": metadata,
-        "roleRef": {"apiGroup": _API, "kind": refers[0], "name": refers[1]},
-        "subjects": [subject],
-    }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from ringfence.acceptance.accept import accept
 from ringfence.acceptance.accepted import Acceptance, Participant
 from ringfence.acceptance.code import resolve_code
-from ringfence.errors import InvalidInput
+from ringfence.acceptance.refusing import tell_refusals
+from ringfence.errors import CodeNotApproved, InvalidInput, TermsRefused
 from ringfence.privacy.ledger.view import LedgerView
 from ringfence.privacy.statement.figures import exact
 from ringfence.spec.load import Manifests
@@ -14,10 +15,15 @@ from ringfence_operator.seen import Accepted, Party, Pinned
 
 
 def acceptance(house: House, asked: Asked) -> Acceptance:
-    """The job accepted, with its ledgers verified. Raises what `ringfence.acceptance.accept.accept` raises."""
+    """The job accepted, with its ledgers verified. Raises what `ringfence.acceptance.accept.accept` raises; a refusal
+    by an owner's terms or list of code is told to the dataset's audit log."""
     manifests = Manifests((asked.job,), tuple(asked.budgets.values()), "the cluster")
     code = resolve_code(asked.job, house.stores)
-    return accept(manifests, house.stores, house.memory, code, asked.pins or None)
+    try:
+        return accept(manifests, house.stores, house.memory, code, asked.pins or None)
+    except (TermsRefused, CodeNotApproved):
+        tell_refusals(manifests, house.stores, code.digest, lambda one: house.writer, asked.uid)
+        raise
 
 
 def accepted(house: House, asked: Asked) -> Accepted:

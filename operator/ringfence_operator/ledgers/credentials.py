@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ringfence import canonical
@@ -17,6 +17,8 @@ from ringfence.store.policies import Policy, coordinator_policy, silo_policy
 from ringfence.store.provision import Provisioner
 from ringfence_operator.manifests.secrets import Confidential
 from ringfence_operator.seen import Accepted
+
+_ACCESS = 20
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,29 @@ class Credentials:
                 access, _ = self.pair(uid, silo, attempt)
                 self.provisioner.remove_user(access, access)
 
-    def pair(self, uid: str, silo: str, attempt: int) -> tuple[str, str]:
-        """Access key (20 characters) and secret (40)."""
-        return self._mac("access", uid, silo, attempt)[:20], self._mac("secret", uid, silo, attempt)[:40]
+    def made(self) -> set[str]:
+        """Access keys of all users that this operator ever made and that are there; no other operator's."""
+        if self.provisioner is None:
+            return set()
+        mark = self._mark()
+        return {name for name in self.provisioner.users() if name.startswith(mark) and len(name) == _ACCESS}
 
-    def _mac(self, what: str, uid: str, silo: str, attempt: int) -> str:
-        message = canonical.encode(["store credentials", what, uid, silo, attempt])
-        return hmac.new(self.master, message, hashlib.sha256).hexdigest()
+    def discard(self, orphans: Iterable[str]) -> None:
+        """Removes users by their access keys."""
+        if self.provisioner is not None:
+            for access in sorted(orphans):
+                self.provisioner.remove_user(access, access)
+
+    def pair(self, uid: str, silo: str, attempt: int) -> tuple[str, str]:
+        """Access key (20 characters, of which the first 6 are this operator's mark) and secret (40)."""
+        access = self._mark() + self._mac("access", uid, silo, attempt)
+        return access[:_ACCESS], self._mac("secret", uid, silo, attempt)[:40]
+
+    def _mark(self) -> str:
+        return self._mac("mark")[:6]
+
+    def _mac(self, *what: str | int) -> str:
+        return hmac.new(self.master, canonical.encode(["store credentials", *what]), hashlib.sha256).hexdigest()
 
 
 def _policy(kept: Kept) -> Policy:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from ringfence import canonical, signing
 from ringfence.errors import InvalidInput, SignatureRejected
 from ringfence.privacy import statement
+from ringfence.privacy.orders import exact_epsilon
 from ringfence.privacy.statement import SiloFacts, StatementFacts
 from ringfence_operator.ledgers.house import Asked, House
+from ringfence_operator.seen import Endorsed
 
 NAME = "statement.json"
 
 
-def endorse(house: House, asked: Asked) -> None:
+def endorse(house: House, asked: Asked) -> Endorsed:
     """Adds the operator's signature to `<output>/<uid>/statement.json`; one that is endorsed already stays as it is.
 
+    Returns what it says, for the status: the coordinator's last report may have been missed.
     Raises SignatureRejected when it is not signed by the job's coordinator, or says of a silo another cost, or of the
     job another spec, than the ledgers and the resource do.
     """
@@ -34,6 +38,18 @@ def endorse(house: House, asked: Asked) -> None:
     endorsed = statement.endorse({"statement": document["statement"]}, house.writer)
     if statement.dump(endorsed) != statement.dump(document):
         store.put(NAME, statement.dump(endorsed))
+    return _told(asked, facts)
+
+
+def _told(asked: Asked, facts: StatementFacts) -> Endorsed:
+    """The epsilon is that of what the ledgers were charged, at the job's own delta; the largest of its silos."""
+    privacy = asked.job.spec.privacy
+    delta = Decimal(privacy.delta) if privacy else Decimal(0)
+    costs = [one.cost for _, one in facts.private()]
+    epsilons = [exact_epsilon(cost.total, (delta,) * len(cost.total), cost.orders) for cost in costs]
+    epsilon = f"{max(epsilons):.6f}" if epsilons else None
+    metrics = {name: f"{Decimal(value):.6f}" for name, value in facts.metrics.items()}
+    return Endorsed(len(facts.rounds), epsilon, metrics)
 
 
 def _decoded(data: bytes, where: str) -> dict[str, Any]:

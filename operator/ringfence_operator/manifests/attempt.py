@@ -8,7 +8,7 @@ from typing import Any
 
 from ringfence.spec.budget import PrivacyBudget
 from ringfence.spec.job import FederatedJob
-from ringfence_operator.names import child, labels
+from ringfence_operator.names import JOB_NAMESPACE, child, labels
 from ringfence_operator.seen import Accepted, Job
 from ringfence_operator.settings import Settings
 
@@ -54,6 +54,11 @@ class Attempt:
     @property
     def labels(self) -> dict[str, str]:
         return labels(self.job.uid, self.job.name, self.silo, self.attempt)
+
+    @property
+    def pod_labels(self) -> dict[str, str]:
+        """The pods' own: with the job's namespace, which a scrape adds to what they export."""
+        return {**self.labels, JOB_NAMESPACE: self.job.namespace}
 
     @property
     def image(self) -> str:

@@ -7,6 +7,8 @@ from ringfence_operator.manifests import pods
 from ringfence_operator.manifests.attempt import Attempt, Document
 
 _REFUSED = 2
+_LEAST = {"cpu": "100m", "memory": "256Mi"}
+"""Requested, so that a busy node does not starve the one pod that all silos wait for."""
 
 
 def assignment(one: Attempt) -> CoordinatorAssignment:
@@ -46,9 +48,11 @@ def task(one: Attempt, anchor: str) -> Document:
     container = pods.container(
         one,
         "coordinator",
-        [],
+        [pods.METRICS_ENV],
         command=["python", "-m", "ringfence.federation.pods.coordinator"],
         terminationMessagePolicy="File",
+        ports=[pods.METRICS_PORT],
+        resources={"requests": _LEAST},
     )
     spec = pods.pod(one, [container], pods.volumes(one, pods.from_secret(one)), automountServiceAccountToken=True)
     rules = [
@@ -62,6 +66,6 @@ def task(one: Attempt, anchor: str) -> Document:
         "backoffLimit": one.resource.spec.backoff_limit,
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {"rules": rules},
-        "template": {"metadata": {"labels": one.labels}, "spec": spec},
+        "template": {"metadata": {"labels": one.pod_labels}, "spec": spec},
     }
     return one.document("batch/v1", "Job", anchor, spec=body)

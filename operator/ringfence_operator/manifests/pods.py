@@ -6,6 +6,9 @@ from typing import Any
 
 from ringfence_operator.manifests.attempt import Attempt, Document
 
+METRICS = 8090  # KubeRay gives 8080 of a head's pod to Ray's own metrics
+METRICS_PORT: Document = {"name": "ringfence", "containerPort": METRICS}
+METRICS_ENV: Document = {"name": "RINGFENCE_METRICS_PORT", "value": str(METRICS)}
 _USER = 1000
 _READABLE = 0o440
 _CONTAINER_SECURITY = {
@@ -71,7 +74,7 @@ def volumes(one: Attempt, assignment: Document) -> list[Document]:
         {"name": "job", "secret": _files(one.secret, "keys")},
     ]
     if one.budget is not None:
-        found.append({"name": "key", "secret": _files(one.budget.spec.key_secret_ref.name, "kek")})
+        found.append({"name": "key", "projected": _keys(one.budget.spec.key_secret_ref.name)})
     if one.settings.extra_claim is not None:
         claim = {"claimName": one.settings.extra_claim[0], "readOnly": True}
         found.append({"name": "extra", "persistentVolumeClaim": claim})
@@ -86,6 +89,13 @@ def from_secret(one: Attempt) -> Document:
 def from_anchor(one: Attempt) -> Document:
     """assignment.json from the anchor."""
     return {"configMap": {"name": one.name, "items": [{"key": "assignment.json", "path": "assignment.json"}]}}
+
+
+def _keys(name: str) -> Document:
+    """The owner's key, and during a rotation the next one; no other entry of the Secret enters the pod."""
+    now = {"name": name, "items": [{"key": "kek", "path": "kek"}]}
+    following = {"name": name, "items": [{"key": "kek-next", "path": "kek-next"}], "optional": True}
+    return {"sources": [{"secret": now}, {"secret": following}], "defaultMode": _READABLE}
 
 
 def _files(name: str, key: str) -> Document:

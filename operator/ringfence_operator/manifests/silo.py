@@ -38,7 +38,7 @@ def cluster(one: Attempt, anchor: str) -> Document:
     """The RayCluster of the attempt."""
     head = {
         "rayStartParams": {"dashboard-host": "0.0.0.0"},  # noqa: S104 - in the pod; the policy lets only its own cluster in
-        "template": {"metadata": {"labels": one.labels}, "spec": _pod(one)},
+        "template": {"metadata": {"labels": one.pod_labels}, "spec": _pod(one)},
     }
     spec: Document = {
         "rayVersion": one.settings.ray,
@@ -78,7 +78,9 @@ def _driver(one: Attempt) -> Document:
         {"name": "RAY_AUTH_MODE", "value": "token"},
         pods.from_key("RAY_AUTH_TOKEN", one.name, "auth_token"),
         {"name": "RAY_ADDRESS", "value": "127.0.0.1:6379"},
+        pods.METRICS_ENV,
     ]
     command = ["python", "-m", "ringfence.federation.pods.driver"]
     ready = {"exec": {"command": ["test", "-e", "/tmp/ringfence-ready"]}, "periodSeconds": 2}  # noqa: S108
-    return pods.container(one, "driver", env, command=command, readinessProbe=ready, terminationMessagePolicy="File")
+    fields: Document = {"readinessProbe": ready, "terminationMessagePolicy": "File", "ports": [pods.METRICS_PORT]}
+    return pods.container(one, "driver", env, command=command, **fields)

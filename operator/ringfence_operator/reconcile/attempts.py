@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 
+from ringfence.observe.tally import added
 from ringfence_operator import reasons
 from ringfence_operator.actions import Again, Begin, TellLost
 from ringfence_operator.reconcile.outcomes import Ended, ended
@@ -64,6 +65,8 @@ def _older(every: Children, attempt: int) -> Children:
 
 
 def _note(turn: Turn, name: str, end: Ended) -> None:
+    if end.totals:
+        turn.silo(name, totals=added(turn.silo_of(name).totals or {}, end.totals))
     if end.done:
         turn.silo(name, state="Done", reason=None, message=None)
         return
@@ -99,8 +102,8 @@ def coordinator_missing(turn: Turn) -> bool:
 
 
 def begin_coordinator(turn: Turn) -> None:
-    """A coordinator under a new name: the run's number is in it. A run's first is begun as the run begins."""
-    fresh = turn.status.run != turn.seen.job.status.run
+    """A coordinator under a new name: the run's number is in it. A run's first is begun as its silos begin to train."""
+    fresh = not any(one.type == "Progressing" and one.status == "True" for one in turn.seen.job.status.conditions)
     run = (turn.status.run or 0) + (0 if fresh else 1)
     turn.update(run=run)
     turn.do(Begin("", run))
@@ -122,12 +125,18 @@ def _standing(turn: Turn) -> list[Anchor]:
 def held_back(turn: Turn, trouble: Refused) -> bool:
     """Whether the last write failed so lately that trying again would only make noise."""
     limits = turn.settings.limits
-    wait = trouble.at + min(limits.retry * 2 ** min(trouble.tries - 1, 6), limits.longest_retry) - turn.now
-    if wait <= 0:
-        return False
-    turn.condition("ClustersReady", False, trouble.reason, trouble.message)
-    turn.do(Again(wait))
-    return True
+    wait: float = trouble.at + min(limits.retry * 2 ** min(trouble.tries - 1, 6), limits.longest_retry) - turn.now
+    if wait > 0:
+        turn.do(Again(wait))
+    return wait > 0
+
+
+def trouble(turn: Turn) -> tuple[str, str] | None:
+    """Reason and words of the write that failed, while a silo's attempt could not be made for it."""
+    found = turn.seen.findings.trouble
+    if found is None or not any(may_begin(turn, one.name) for one in turn.status.silos):
+        return None
+    return found.reason, found.message
 
 
 def look_again(turn: Turn, seconds: float) -> None:

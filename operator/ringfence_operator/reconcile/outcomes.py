@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from ringfence.observe.tally import LASTING, SILO, known
 from ringfence_operator import reasons
 from ringfence_operator.seen import Container, Pod, Task
 
@@ -13,12 +15,14 @@ _REFUSED = 2
 
 @dataclass(frozen=True)
 class Ended:
-    """How an attempt ended. `refused` is an input at fault: another attempt would end alike."""
+    """How an attempt ended. `refused` is an input at fault: another attempt would end alike. `totals` are what its
+    driver counted, figures for people and never a reason for anything."""
 
     done: bool
     reason: str = ""
     message: str = ""
     refused: bool = False
+    totals: Mapping[str, str] = field(default_factory=dict)
 
 
 def ended(pod: Pod) -> Ended | None:
@@ -36,11 +40,13 @@ def ended(pod: Pod) -> Ended | None:
         return None
     report = _report(pod)
     if pod.main.code == 0 and report is not None:
-        return Ended(True)
+        return Ended(True, totals=known(report.get("totals"), SILO & LASTING))
     if report is None:
         return Ended(False, reasons.WORKLOAD_FAILED, f"pod {pod.name}: the driver {_how(pod.main)}")
     reason, words = _words(report)
-    return Ended(False, reason, words, refused=pod.main.code == _REFUSED)
+    return Ended(
+        False, reason, words, refused=pod.main.code == _REFUSED, totals=known(report.get("totals"), SILO & LASTING)
+    )
 
 
 def task_ended(task: Task, pods: tuple[Pod, ...]) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from ringfence.observe.tally import COORDINATOR, LASTING, known
 from ringfence.privacy.orders import epsilon_of, scale
 from ringfence_operator.reconcile.turn import Turn
 from ringfence_operator.seen import Accepted
@@ -24,6 +25,7 @@ def read(turn: Turn) -> None:
     turn.update(
         eta=_eta(report) or turn.status.eta,
         metrics=_metrics(report.get("metrics")) or turn.status.metrics,
+        totals=known(report.get("totals"), COORDINATOR & LASTING) or turn.status.totals,
         last_checkpoint=_url(turn, report.get("checkpoint")) or turn.status.last_checkpoint,
         model=_url(turn, report.get("model")) or turn.status.model,
         statement=_url(turn, report.get("statement")) or turn.status.statement,

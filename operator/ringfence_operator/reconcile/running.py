@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ringfence_operator import reasons
 from ringfence_operator.actions import Ask, Question
-from ringfence_operator.reconcile import attempts, pausing, progress, waiting
+from ringfence_operator.reconcile import attempts, pausing, progress, stalling, waiting
 from ringfence_operator.reconcile.admitting import ask_later
 from ringfence_operator.reconcile.outcomes import task_ended
 from ringfence_operator.reconcile.turn import Turn, seconds
@@ -18,13 +18,15 @@ def run(turn: Turn) -> None:
     progress.read(turn)
     if _coordinator_ended(turn):
         return
+    stalling.stalled(turn)
     for silo in turn.job.spec.silos:
         attempts.settle(turn, silo.name)
     if _quorum_lost(turn):
         return
     attempts.tell_lost(turn)
-    _begin(turn)
     _tell_start(turn)
+    if not _too_late(turn):
+        _begin(turn)
 
 
 def _collided(turn: Turn) -> bool:
@@ -67,7 +69,9 @@ def _coordinator_ended(turn: Turn) -> bool:
     else:
         place = f"{turn.job.spec.output}/{turn.seen.job.uid}"
         turn.update(
-            round=turn.status.round or None,
+            round=answer.rounds,
+            epsilon=answer.epsilon,
+            metrics=dict(answer.metrics) or None,
             model=turn.status.model or f"{place}/model.safetensors",
             statement=turn.status.statement or f"{place}/statement.json",
         )
@@ -97,9 +101,13 @@ def _quorum_lost(turn: Turn) -> bool:
 
 
 def _begin(turn: Turn) -> None:
-    """Attempts of whoever has none. Needs acceptance's findings, which a restarted operator asks for again."""
+    """Attempts of whoever has none. Needs acceptance's findings, which a restarted operator asks for again.
+
+    The coordinator comes once all silos have run: a round's deadline must not pass while Ray starts or a pod waits for
+    its place. From then on it is made again whatever the silos do, since the job goes on at quorum.
+    """
     missing = [one.name for one in turn.status.silos if attempts.may_begin(turn, one.name)]
-    headless = attempts.coordinator_missing(turn)
+    headless = attempts.coordinator_missing(turn) and turn.holds("Progressing")
     if not missing and not headless:
         return
     trouble = turn.seen.findings.trouble
@@ -123,7 +131,7 @@ def _tell_start(turn: Turn) -> None:
     expected = [one for one in turn.status.silos if one.state != "Lost"]
     ready = [one for one in expected if one.state in ("Training", "Done")]
     turn.update(silos_ready=f"{len(ready)}/{len(turn.status.silos)}")
-    words = waiting.explain(turn)
+    words = attempts.trouble(turn) or waiting.explain(turn)
     if words is not None:
         turn.condition("ClustersReady", False, *words)
     elif len(ready) == len(expected):
@@ -132,16 +140,16 @@ def _tell_start(turn: Turn) -> None:
         turn.condition("ClustersReady", False, reasons.STARTING, f"{len(ready)} of {len(expected)} silos run")
     if len(ready) == len(expected) and not turn.holds("Progressing"):
         turn.condition("Progressing", True, reasons.RUNNING, "silos train in rounds")
-    _start_deadline(turn)
 
 
-def _start_deadline(turn: Turn) -> None:
+def _too_late(turn: Turn) -> bool:
     """Before the first time that all run, a start takes `limits.start` seconds at most: clusters are admitted one by
     one (by the scheduler or by Kueue), and two jobs that each hold a part would wait for each other for ever."""
     if turn.holds("Progressing"):
-        return
+        return False
     left = seconds(turn.status.started) + turn.settings.limits.start - turn.now
     if left <= 0:
         pausing.requeue(turn)
     else:
         attempts.look_again(turn, left)
+    return left <= 0

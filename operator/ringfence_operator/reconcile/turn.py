@@ -18,7 +18,7 @@ from ringfence_operator.seen import Seen
 from ringfence_operator.settings import Settings
 
 _LONGEST = 1024
-_FIGURES = ("round", "eta", "metrics", "epsilon", "last_checkpoint")
+_FIGURES = ("round", "eta", "metrics", "totals", "epsilon", "last_checkpoint")
 _WARNINGS = frozenset({"Failed", "CleanupBlocked"})
 _PHASES = (
     ("Complete", "Complete"), ("Failed", "Failed"), ("Suspended", "Suspended"), ("Progressing", "Training"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from support.operator_jobs import KEY, accepted
 
@@ -12,7 +12,7 @@ from ringfence_operator.ledgers.credentials import Kept
 from ringfence_operator.ledgers.house import Asked
 from ringfence_operator.ledgers.mirroring import Mirrored
 from ringfence_operator.manifests.secrets import Confidential
-from ringfence_operator.seen import Accepted, Refused
+from ringfence_operator.seen import Accepted, Endorsed, Refused
 
 
 class Answers:
@@ -29,13 +29,16 @@ class Answers:
     async def close(self, uid: str, datasets: Mapping[str, str | None], reason: str) -> None:
         return
 
-    async def endorse(self, asked: Asked) -> None:
-        return
+    async def endorse(self, asked: Asked) -> Endorsed:
+        return Endorsed(asked.job.spec.rounds, None, {})
 
     async def confidential(self, kept: Kept) -> Confidential:
         return Confidential("{}")
 
     async def revoke(self, uid: str, attempts: Mapping[str, int]) -> None:
+        return
+
+    async def sweep(self, wanted: Callable[[], Mapping[str, Mapping[str, int]]]) -> None:
         return
 
     async def mirror(self, budget: PrivacyBudget) -> Mirrored:

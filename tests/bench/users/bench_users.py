@@ -5,10 +5,10 @@ uniform). A round: 50 users, one pass in batches of 10 in stored order (5 steps)
 the uniform average. "bare" is the shortest PyTorch loop on one thread: restore the round's weights in place, 5 steps of
 w -= 0.1 gradient, add the weights to one sum. "plain" is ours without privacy, "private" with clipping and noise.
 
-Runs are interleaved round by round; the least time of each counts, after one round that does not. Every figure is a
-ratio to the bare loop in the same minutes, of wall clock and of processor time of the whole process: on a machine that
-is busy with other things the second one, with one thread, is the one to trust. With `--pfl PYTHON` (an interpreter with
-pfl 0.6, torch and numpy) the same rounds run there too, between two measurements of the bare loop.
+Every round of ours follows one of the bare loop at once; the first pair does not count. A figure is the median of the
+ratios within the pairs, with the two quartiles, of processor time of the whole process and of wall clock: on a machine
+that is busy with other things the first one, with one thread, is the one to trust. With `--pfl PYTHON` (an interpreter
+with pfl, torch and numpy) the same rounds run there too; the least processor time of each counts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import math
 import os
 import subprocess
 import time
@@ -96,27 +95,34 @@ def ours(module: nn.Module, data: dict[str, torch.Tensor], private: bool, worker
     return lambda: train_users(Classes(), model, UserData(data, rows), plan, workers)
 
 
-def measure(name: str, data: dict[str, torch.Tensor], rounds: int) -> dict[str, tuple[float, float]]:
-    """Least seconds of a round for each way, by the wall and by the processor."""
+def spent(run: Callable[[], None]) -> np.ndarray:
+    """Seconds of the processor and by the wall [2]."""
+    gc.collect()
+    wall, processor = time.perf_counter(), time.process_time()
+    run()
+    return np.array([time.process_time() - processor, time.perf_counter() - wall])
+
+
+def measure(name: str, data: dict[str, torch.Tensor], rounds: int, threads: list[int]) -> dict[str, np.ndarray]:
+    """Ratios to the bare loop's round just before [rounds, 2], and the seconds of the bare loop, for each way."""
     torch.manual_seed(0)
-    runs = {"bare": bare(MODELS[name](), data)}
-    for workers in (1, 2):
-        runs[f"plain, {workers} threads"] = ours(MODELS[name](), data, False, workers)
-        runs[f"private, {workers} threads"] = ours(MODELS[name](), data, True, workers)
-    best = dict.fromkeys(runs, (math.inf, math.inf))
-    for number in range(rounds + 1):
+    loop = bare(MODELS[name](), data)
+    runs = {
+        f"{'private' if private else 'plain'}, {workers} threads": ours(MODELS[name](), data, private, workers)
+        for workers in threads
+        for private in (False, True)
+    }
+    pairs: dict[str, list[np.ndarray]] = {"bare": [], **{way: [] for way in runs}}
+    for _ in range(rounds + 1):
         for way, run in runs.items():
-            gc.collect()
-            wall, processor = time.perf_counter(), time.process_time()
-            run()
-            spent = time.perf_counter() - wall, time.process_time() - processor
-            if number:
-                best[way] = min(best[way][0], spent[0]), min(best[way][1], spent[1])
-    return best
+            first = spent(loop)
+            pairs["bare"].append(first)
+            pairs[way].append(spent(run) / first)
+    return {way: np.array(found[1:]) for way, found in pairs.items()}
 
 
 def pfl(python: str, name: str, rounds: int) -> float:
-    """Least seconds of a round in pfl, by the wall."""
+    """Least seconds of a round in pfl, of the processor."""
     script = Path(__file__).with_name("pfl_rounds.py")
     path = os.pathsep.join([str(Path(__file__).parents[3] / "workloads"), os.environ.get("PYTHONPATH", "")])
     command = [python, str(script), name, str(rounds)]
@@ -128,20 +134,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--models", nargs="+", default=list(MODELS))
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--pfl", metavar="PYTHON")
     options = parser.parse_args()
     torch.set_num_threads(1)
     data = samples()
     for name in options.models:
-        best = measure(name, data, options.rounds)
-        wall, processor = best["bare"]
-        for way, (seconds, worked) in best.items():
-            print(
-                f"{name}  {way:20} {seconds:8.4f} s  {seconds / wall:5.2f}x wall  {worked / processor:5.2f}x processor"
-            )
+        found = measure(name, data, options.rounds, options.threads)
+        worked, wall = found.pop("bare").min(0)
+        print(f"{name}  bare: at least {worked:.4f} s of the processor, {wall:.4f} s by the wall")
+        for way, ratios in found.items():
+            (low, median, high), (_, middle, _) = np.quantile(ratios, [0.25, 0.5, 0.75], axis=0).T
+            print(f"{name}  {way:20} {median:5.2f}x processor ({low:.2f}-{high:.2f})  {middle:5.2f}x wall")
         if options.pfl:
             seconds = pfl(options.pfl, name, options.rounds)
-            print(f"{name}  {'pfl, 1 process':20} {seconds:8.4f} s  {seconds / wall:5.2f}x wall")
+            print(f"{name}  {'pfl, 1 process':20} {seconds / worked:5.2f}x of the least, processor")
 
 
 if __name__ == "__main__":

@@ -41,14 +41,14 @@ class Wrapped(nn.Module):
 
 
 class Clock(TrainingProcessCallback):
-    """Seconds between central iterations."""
+    """Seconds of the processor between central iterations."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
-        self.last = time.perf_counter()
+        self.last = time.process_time()
 
     def after_central_iteration(self, aggregate_metrics, model, *, central_iteration):
-        now = time.perf_counter()
+        now = time.process_time()
         self.seconds.append(now - self.last)
         self.last = now
         return False, Metrics()

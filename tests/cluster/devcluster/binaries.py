@@ -72,6 +72,7 @@ NEEDED = (
     "ray-operator",
     "coredns",
     "minio",
+    "helm",
 )
 """Without these there is no cluster; the others serve further tests."""
 

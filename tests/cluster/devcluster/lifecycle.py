@@ -36,6 +36,7 @@ def up() -> None:
             return
         down()
         LOGS.mkdir(parents=True)
+        _share_mounts()
         network.up()
         pki.create()
         control_plane.up()
@@ -106,9 +107,15 @@ def _end_shims() -> None:
                     os.kill(int(entry.name), signal.SIGKILL)
 
 
+def _share_mounts() -> None:
+    """Pods may share what is mounted below the cluster's own folder; the machine's other mounts stay as they are."""
+    for how in (["--bind", str(RUN)], ["--make-rprivate"], ["--make-rshared"]):
+        subprocess.run(["mount", *how, str(RUN)], check=True)
+
+
 def _unmount() -> None:
     places = (line.split()[1] for line in Path("/proc/mounts").read_text().splitlines())
-    for place in sorted((place for place in places if place.startswith(f"{RUN}/")), key=len, reverse=True):
+    for place in sorted((one for one in places if f"{one}/".startswith(f"{RUN}/")), key=len, reverse=True):
         subprocess.run(["umount", "-l", place], capture_output=True, check=False)
 
 

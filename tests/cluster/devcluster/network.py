@@ -12,15 +12,16 @@ from cluster.devcluster.places import NODE_IP, PODS, RUN
 
 _NODE_LINK, _POD_LINK, _NETWORK = "rfnode", "rfpods", "devcluster"
 _CNI = Path("/var/lib/cni")
+_FORWARDING, _WAS = Path("/proc/sys/net/ipv4/ip_forward"), RUN / "ip_forward"
 
 
 def up() -> None:
-    """The node's address on a link of its own, forwarding, and mounts that pods may share."""
+    """The node's address on a link of its own, and forwarding."""
     _quietly("ip", "link", "add", _NODE_LINK, "type", "bridge")
     _quietly("ip", "addr", "add", f"{NODE_IP}/32", "dev", _NODE_LINK)
     subprocess.run(["ip", "link", "set", _NODE_LINK, "up"], check=True)
-    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
-    subprocess.run(["mount", "--make-rshared", "/"], check=True)
+    _WAS.write_text(_FORWARDING.read_text())
+    _FORWARDING.write_text("1")
 
 
 def write_pod_network(folder: Path) -> None:
@@ -39,11 +40,13 @@ def write_pod_network(folder: Path) -> None:
 
 
 def down() -> None:
-    """Remove links, the pods' network namespaces and the rules that were made for them."""
+    """Remove links, the pods' network namespaces and the rules that were made for them; forwarding is as it was."""
     _remove_namespaces()
     _remove_rules()
     for link in (_POD_LINK, _NODE_LINK):
         _quietly("ip", "link", "del", link)
+    if _WAS.exists():
+        _FORWARDING.write_text(_WAS.read_text())
 
 
 def _remove_namespaces() -> None:
@@ -51,6 +54,8 @@ def _remove_namespaces() -> None:
     for note in (_CNI / "results").glob(f"{_NETWORK}-*"):
         for namespace in set(re.findall(r"/(?:var/)?run/netns/(cni-[0-9a-f-]+)", note.read_text())):
             _quietly("ip", "netns", "del", namespace)
+        pod = note.name.removeprefix(f"{_NETWORK}-").partition("-")[0]
+        (_CNI / "results" / f"cni-loopback-{pod}-lo").unlink(missing_ok=True)
         note.unlink(missing_ok=True)
 
 

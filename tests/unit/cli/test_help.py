@@ -10,7 +10,7 @@ import pytest
 from ringfence.cli import main
 
 COMMANDS = [
-    "demo", "seal", "inspect", "account", "plan", "run", "package", "statement", "report", "pull", "crds",
+    "demo", "seal", "inspect", "account", "plan", "run", "watch", "package", "statement", "report", "pull", "crds",
     "keys new", "keys rotate", "erase", "access", "audit",
     "budget open", "budget raise", "budget lower", "budget transfer", "budget show", "budget history", "budget verify",
     "budget close", "budget pardon", "store init", "store renew",

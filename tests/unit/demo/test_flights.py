@@ -15,7 +15,7 @@ from ringfence.quality import clean
 from ringfence.schema import load_schema
 
 LEAKING = {"dep_time", "dep_delay", "arr_time", "arr_delay", "air_time", "tailnum", "flight", "origin", "time_hour"}
-SCHEMA = load_schema(Path(flights.__file__).parent / "traffic" / "schema.yaml")
+SCHEMA = load_schema(Path(flights.__file__).parent / "schemas" / "traffic.yaml")
 
 
 @pytest.fixture(scope="module")

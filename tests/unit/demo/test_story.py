@@ -27,7 +27,7 @@ def ending(refusal: str = "BudgetExhausted: dataset ds: needs 3.9") -> Ending:
 
 
 def test_every_arm_trains_the_same_model_for_as_long_on_as_much() -> None:
-    arms = [jobs.federated(AIRPORTS), jobs.open_copies(AIRPORTS, "all"), jobs.open_copies(("ewr",), "alone")]
+    arms = [jobs.federated(), jobs.open_copies(AIRPORTS, "all"), jobs.open_copies(("ewr",), "alone")]
     shared = {
         (str(job.spec.task), job.spec.rounds, job.spec.local.epochs, job.spec.local.batch_size, job.spec.seed)
         for job in arms
@@ -48,13 +48,13 @@ def test_plain_arms_share_one_learning_rate() -> None:
 
 
 def test_every_arm_is_scored_on_the_same_holdout() -> None:
-    for job in (jobs.federated(AIRPORTS), jobs.open_copies(("lga",), "alone")):
+    for job in (jobs.federated(), jobs.open_copies(("lga",), "alone")):
         assert job.spec.evaluation is not None
         assert (job.spec.evaluation.dataset, job.spec.evaluation.metrics) == (jobs.HOLDOUT, ("auc",))
 
 
 def test_the_private_job_asks_for_the_promised_epsilon() -> None:
-    privacy = jobs.federated(AIRPORTS).spec.privacy
+    privacy = jobs.federated().spec.privacy
     assert privacy is not None
     assert (privacy.epsilon, privacy.delta) == ("2", "1e-6")
 
@@ -89,11 +89,11 @@ def test_without_a_name_the_first_free_folder_is_taken(tmp_path: Path, monkeypat
 
 def test_the_examples_are_what_the_demo_leaves(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "new", "traffic")
-    folder.write_schema()
+    folder.write_schema("traffic")
     assert (EXAMPLE / "schema.yaml").read_bytes() == folder.schema.read_bytes()
     assert load_schema(folder.schema).target_column is not None
-    assert (EXAMPLE / "job.yaml").read_text() == dump(jobs.federated(AIRPORTS))
-    assert (EXAMPLE / "greedy.yaml").read_text() == dump(jobs.federated(AIRPORTS, jobs.TOO_GREEDY, "greedy"))
+    assert (EXAMPLE / "job.yaml").read_text() == dump(jobs.federated())
+    assert (EXAMPLE / "greedy.yaml").read_text() == dump(jobs.federated(jobs.TOO_GREEDY, "greedy"))
     assert (EXAMPLE / "federated-public.yaml").read_text() == dump(jobs.open_copies(AIRPORTS, "federated-public"))
     for airport in AIRPORTS:
         alone = jobs.open_copies((airport,), f"alone-{airport}")
@@ -102,7 +102,7 @@ def test_the_examples_are_what_the_demo_leaves(tmp_path: Path) -> None:
 
 def test_the_task_that_is_left_to_edit_holds_together(tmp_path: Path) -> None:
     folder = make_folder(tmp_path / "story", "traffic")
-    folder.write_schema()
+    folder.write_schema("traffic")
     folder.write_task()
     tried = try_synthetic(Manifests((jobs.own_task(),), ()), code=folder.root / "task", schema=folder.schema)
     assert (tried.task, tried.code[:7]) == ("late_arrivals:TabularClassifier", "sha256:")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from ringfence.errors import InvalidInput, KeyRejected
@@ -18,7 +21,7 @@ from ringfence.privacy.jobkeys import JobKeys
 
 KEY = JobKeys(Ed25519PrivateKey.generate(), X25519PrivateKey.generate())
 ADDRESS = envelope.Address("update", "job-1", 1, "a")
-P = 40_000  # more than one block of the cipher
+P = 140_000  # more than one block of the cipher
 
 
 def message(payload: bytes) -> envelope.Message:
@@ -62,13 +65,35 @@ def test_anything_else_is_refused_and_the_sum_stays_as_it_was(name):
     assert not total._total.any() and not total._weight
 
 
-@pytest.mark.parametrize("place", [0, 140_000, -1], ids=["first block", "second block", "tag"])
+@pytest.mark.parametrize("place", [0, 540_000, -1], ids=["first block", "second block", "tag"])
 def test_altered_bytes_are_refused_before_anything_is_added(place):
     """The cipher's own tag, without the help of the signed digest."""
     whole = message(rounds.pack_update(values()))
-    altered = bytearray(whole.payload)
-    altered[place] ^= 1
+    altered = bytearray(whole.sealed.getvalue())
+    altered[place if place < 0 else whole.start + place] ^= 1
     total = WeightedSum(P)
     with pytest.raises((KeyRejected, InvalidInput)):
-        add_update(total, 1, replace(whole, payload=memoryview(altered)), rounds.COORDINATOR, KEY.seal)
+        add_update(total, 1, replace(whole, sealed=BytesIO(altered)), rounds.COORDINATOR, KEY.seal)
     assert not total._total.any()
+
+
+def test_a_file_that_ends_early_is_refused_before_anything_is_added():
+    whole = message(rounds.pack_update(values()))
+    cut = BytesIO(whole.sealed.getvalue()[:-100])
+    total = WeightedSum(P)
+    with pytest.raises(KeyRejected, match="the update: not sealed to coordinator's key for this job"):
+        add_update(total, 1, replace(whole, sealed=cut), rounds.COORDINATOR, KEY.seal)
+    assert not total._total.any()
+
+
+@given(weight=st.integers(1, 2**29 - 1), count=st.integers(1, 3000), at=st.integers(0, 100))
+@settings(deadline=None, max_examples=50)
+def test_each_term_of_the_sum_is_its_exact_product(weight, count, at):
+    """float32 times a weight below 2**29 has at most 53 bits, so only the addition rounds: as if in two steps."""
+    update = (values()[:count] * 10.0 ** (weight % 20 - 10)).astype(np.float32)
+    total = WeightedSum(at + count)
+    expected = np.zeros(at + count)
+    for number in (weight, weight + 1, 7):
+        total.add(number, update, at)
+        expected[at:] += update.astype(np.float64) * number
+    assert np.array_equal(total._total, expected)

@@ -8,12 +8,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from ringfence.errors import LedgerError, ObjectNotFound, RingfenceError, StoreError, WorkloadFailed
+from ringfence.errors import KeyRejected, LedgerError, ObjectNotFound, RingfenceError, StoreError, WorkloadFailed
+from ringfence.federation.board import Board
 from ringfence.federation.outcome import Outcome
-from ringfence.federation.pods.board import Board
 from ringfence.federation.pods.config_map import ConfigMap
 from ringfence.federation.pods.mounts import Mounts
 from ringfence.federation.rounds import Commit
+from ringfence.shards.key_provider import provider
+from ringfence.shards.keys import load_kek, new_keys
 from ringfence.spec.assignment import ObjectRef
 
 
@@ -50,6 +52,21 @@ def test_a_long_message_still_is_a_document_that_the_kubelet_keeps(mounts):
     text = mounts.termination.read_text()
     assert len(text.encode()) <= 4096
     assert json.loads(text)["error"] == "StoreError"
+
+
+def test_during_a_rotation_a_pod_finds_the_old_key_and_the_next(mounts):
+    folder = mounts.root / "etc/ringfence/key"
+    (folder / "..data").mkdir(parents=True)  # as the kubelet keeps it
+    for name in ("old", "next"):
+        new_keys(mounts.root / name)
+    (mounts.root / "old").rename(folder / "kek")
+    keys, wanted = provider(mounts.kek), load_kek(mounts.root / "next")
+    with pytest.raises(KeyRejected, match=f"sealed under {wanted.id}"):
+        keys.find(wanted.id, where="")
+    (mounts.root / "next").rename(folder / "kek-next")
+    for name in ("kek", "kek-next"):
+        kek = load_kek(folder / name)
+        assert keys.find(kek.id, where="").id == kek.id
 
 
 class Shown:
@@ -92,6 +109,7 @@ def test_progress_tells_rounds_silos_metrics_and_the_time_left():
         "model": "s3://m",
         "statement": "s3://s",
         "head": {"d": {"index": 3, "hash": "sha256:00"}},
+        "totals": {},
     }
 
 
@@ -107,7 +125,7 @@ def test_the_operators_word_on_a_lost_silo_reaches_the_rounds():
 
 
 def test_an_api_server_that_is_away_stops_nothing_and_forgets_nobody_that_is_lost(monkeypatch):
-    monkeypatch.setattr("ringfence.federation.pods.board._PERIOD", 0.01)
+    monkeypatch.setattr("ringfence.federation.board._PERIOD", 0.01)
     shown = Shown()
     shown.data["lost"] = json.dumps({"b": "lost"})
     board = Board(4, ("a", "b"), shown)

@@ -211,6 +211,12 @@ def test_a_private_hold_out(house):
     refused(house, TermsRefused, "the hold-out is private", evaluation=evaluation)
 
 
+def test_a_hold_out_for_another_purpose(house):
+    house.seal("public", patients(30, 9), append=True, terms=Terms(purposes=("teaching",)))
+    words = r"the hold-out: clause purposes: purpose \(none\) is not among teaching"
+    refused(house, TermsRefused, words)
+
+
 def test_a_budget_above_the_ledgers_limit(house):
     house.epsilon = "9"
     refused(house, InvalidInput, "epsilon 9 is more than the ledger's limit 8")

@@ -1,4 +1,4 @@
-"""What a platform team applies: least privilege, restricted pods, and what an owner's bindings say."""
+"""Who may do what: least privilege, and what an owner's bindings say. What the chart makes of it: tests/charts."""
 
 from __future__ import annotations
 
@@ -12,15 +12,8 @@ from ringfence.spec.consent import bindings, dump_bindings
 from ringfence.spec.load import load_manifests
 from ringfence.spec.write import dump
 from ringfence_operator.install import roles
-from ringfence_operator.install.documents import Installation, documents
 
-WIDE = documents(Installation("op", "operator:1"))
-NARROW = documents(Installation("op", "operator:1", watched=("a", "b")))
 RULES = {"watches": roles.WATCHES, "silo": roles.SILO, "job": roles.JOB, "own": roles.OWN, "scanning": roles.SCANNING}
-
-
-def named(found: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
-    return [one for one in found if one["kind"] == kind]
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -29,31 +22,6 @@ def test_no_role_has_a_wildcard_and_secrets_are_never_listed(name: str) -> None:
         assert "*" not in [*rule["verbs"], *rule["resources"], *rule["apiGroups"]]
         if "secrets" in rule["resources"]:
             assert rule["verbs"] == ["create"] or rule.get("resourceNames") == ["ringfence-operator"]
-
-
-def test_a_namespaced_install_watches_nothing_else() -> None:
-    bound = {one["metadata"]["namespace"] for one in named(NARROW, "RoleBinding")}
-    assert bound == {"a", "b", "op"}
-    (wide,) = named(NARROW, "ClusterRoleBinding")
-    (rules,) = [
-        one["rules"] for one in named(NARROW, "ClusterRole") if one["metadata"]["name"] == wide["roleRef"]["name"]
-    ]
-    assert rules == roles.CLUSTER
-
-
-def test_only_reads_aggregate_into_view() -> None:
-    for one in named(WIDE, "ClusterRole"):
-        if one["metadata"].get("labels"):
-            assert {verb for rule in one["rules"] for verb in rule["verbs"]} == {"get", "list", "watch"}
-
-
-def test_the_operators_pod_is_restricted_and_has_two_replicas() -> None:
-    (deployment,) = named(WIDE, "Deployment")
-    pod = deployment["spec"]["template"]["spec"]
-    assert deployment["spec"]["replicas"] == 2
-    assert pod["securityContext"]["runAsNonRoot"] is True
-    assert pod["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
-    assert named(WIDE, "Namespace")[0]["metadata"]["labels"] == {"pod-security.kubernetes.io/enforce": "restricted"}
 
 
 def test_an_owners_bindings_name_the_consumers_and_this_budget_only() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from support.hospitals import House as Hospitals
 from support.played import state, train
 
-from ringfence.errors import BudgetExhausted, LedgerOwned, SignatureRejected
+from ringfence.errors import BudgetExhausted, LedgerOwned, SignatureRejected, TermsRefused
 from ringfence.privacy import statement
 from ringfence.privacy.ledger import operations
 from ringfence.privacy.ledger.view import Head
+from ringfence.shards.auditing import examine
 from ringfence_operator import reasons
 from ringfence_operator.budgets import status as told
 from ringfence_operator.ledgers import accepting, endorsing, reserving
@@ -143,6 +144,24 @@ def test_another_clusters_budget_does_not_take_over_a_ledger(place: Place) -> No
         reserving.reserve(other, place.asked(UIDS[1]))
 
 
+def test_a_refusal_by_terms_is_told_to_the_owner_by_the_operator(place: Place) -> None:
+    asked = place.asked()
+    budget = asked.budgets["mercy"]
+    strict = budget.model_copy(update={"spec": budget.spec.model_copy(update={"purposes": ("billing",)})})
+    with pytest.raises(TermsRefused):
+        accepting.acceptance(place.house, replace(asked, budgets={**asked.budgets, "mercy": strict}))
+    store, ledger = place.hospitals.stores.open(place.hospitals.url("mercy")), place.hospitals.ledger("mercy")
+    found = examine(store, store, place.hospitals.manifest("mercy"), ledger)
+    assert found.faults == ()
+    last = found.entries[-1]
+    assert last.job is not None and (last.key, last.job.uid) == (place.house.public, UIDS[0])
+    assert (last.event, last.job.clauses) == ("refused", ("budget.purposes",))
+    stranger = place.operator()
+    with pytest.raises(TermsRefused):
+        accepting.acceptance(stranger, replace(asked, budgets={**asked.budgets, "mercy": strict}))
+    assert examine(store, store, place.hospitals.manifest("mercy"), ledger) == found
+
+
 def test_a_resumed_run_reserves_uncharged_rounds_only(place: Place) -> None:
     assert reserving.reserve(place.house, place.asked()) is True
     train(place.hospitals, place.house, {"metadata": {"uid": UIDS[0]}}, 1)
@@ -168,6 +187,10 @@ def test_the_mirror_reads_what_was_added_and_says_it_in_numbers(place: Place) ->
     first = mirror.read(budget)
     assert told.ready(first.view, None, budget, place.house.public)[:2] == (True, reasons.LEDGER_OPEN)
     assert told.ready(first.view, None, budget, "ed25519:x")[:2] == (False, reasons.NOT_A_WRITER)
+    other = budget.model_copy(update={"spec": budget.spec.model_copy(update={"unit": "User", "delta": "1e-7"})})
+    _, reason, words = told.ready(first.view, None, other, place.house.public)
+    assert reason == reasons.INVALID_MANIFEST
+    assert "spec.unit User is not the ledger's, Record; spec.delta 1E-7 is not the ledger's, 0.00001" in words
     reserving.reserve(place.house, place.asked())
     train(place.hospitals, place.house, {"metadata": {"uid": UIDS[0]}}, 1)
     second = mirror.read(budget)
@@ -203,7 +226,9 @@ def test_a_statement_is_endorsed_if_it_says_what_the_ledgers_say(place: Place, l
         with pytest.raises(SignatureRejected, match="the cost is not what the ledger was charged"):
             endorsing.endorse(place.house, asked)
         return
-    endorsing.endorse(place.house, asked)
+    said = endorsing.endorse(place.house, asked)
+    assert (said.rounds, said.metrics) == (3, {})
+    assert 1.9 < float(said.epsilon or 0) <= 2
     data = place.hospitals.stores.open(f"{asked.job.spec.output}/{UIDS[0]}").get("statement.json")
     known = statement.Signers(place.house.keys(UIDS[0], "").public.sign, place.house.public)
     statement.read(data, "statement", known=known)

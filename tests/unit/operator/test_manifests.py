@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ def test_every_pod_is_restricted_and_writes_nowhere_but_in_memory_and_tmp(name: 
         writable = {mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")}
         assert writable == {"/tmp", "/dev/shm"}
     kinds = {key for volume in pod["volumes"] for key in volume} - {"name"}
-    assert kinds <= {"emptyDir", "secret", "configMap", "persistentVolumeClaim"}
+    assert kinds <= {"emptyDir", "secret", "projected", "configMap", "persistentVolumeClaim"}
     assert pod["automountServiceAccountToken"] is name.startswith("coordinator")
     assert pod["restartPolicy"] == "Never"
 
@@ -133,6 +134,15 @@ def test_no_secret_is_in_an_assignment_and_no_key_in_the_environment() -> None:
             assert "/etc/ringfence/key/kek" not in text
 
 
+def test_of_an_owners_secret_a_silo_gets_the_key_and_the_next_one_only() -> None:
+    """Whatever else an owner put into the Secret, a signing key by mistake, stays out of the pod."""
+    for one in CASES.values():
+        for document in documents(one()):
+            text = json.dumps(document)
+            assert '"secretName": "shard-key"' not in text
+            assert set(re.findall(r'"name": "shard-key", "items": \[\{"key": "([^"]*)"', text)) <= {"kek", "kek-next"}
+
+
 def test_a_coordinator_may_touch_its_own_configmap_only() -> None:
     one = attempt("")
     (role,) = [document for document in documents(one) if document["kind"] == "Role"]
@@ -174,3 +184,23 @@ def test_names_are_short_dns_labels_and_never_repeat() -> None:
         assert name[0].isalpha()
         assert name.replace("-", "").isalnum()
         assert name == name.lower()
+
+
+def ingress(one: Attempt) -> list[dict[str, Any]]:
+    found = next(document for document in documents(one) if document["kind"] == "NetworkPolicy")
+    return [rule for rule in found["spec"]["ingress"] if "ports" in rule]
+
+
+def test_a_silos_pods_are_scraped_from_the_namespace_that_its_owner_names_and_no_other() -> None:
+    installation = replace(SETTINGS, network=Network(metrics="monitoring"))
+    assert ingress(attempt("mercy", installation)) == [], "the installation decided for an owner"
+    (rule,) = ingress(attempt("mercy", runtime={"metricsFrom": "hospital-monitoring"}))
+    (allowed,) = rule["from"]
+    assert allowed == {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "hospital-monitoring"}}}
+    assert [port["port"] for port in rule["ports"]] == [8090, 8080]
+
+
+def test_a_coordinator_is_scraped_from_the_installations_namespace() -> None:
+    assert ingress(attempt("")) == []
+    (rule,) = ingress(attempt("", replace(SETTINGS, network=Network(metrics="monitoring"))))
+    assert [port["port"] for port in rule["ports"]] == [8090]

@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 from support.operator_jobs import UID, accepted, job_document
 
-from ringfence.errors import InvalidInput
-from ringfence_operator.controller import views
+from ringfence.errors import ClusterError, InvalidInput
+from ringfence_operator.controller import running, views, working
 from ringfence_operator.controller.cache import Cache
+from ringfence_operator.controller.carrying import NotLeading
 from ringfence_operator.controller.keys import Keys
 from ringfence_operator.controller.kinds import BUDGETS, CLUSTERS, CONFIGS, JOBS
 from ringfence_operator.controller.notes import Notes
+from ringfence_operator.controller.port import Ledgers
 from ringfence_operator.controller.watching import options, registry, take_in
-from ringfence_operator.controller.working import ahead
+from ringfence_operator.controller.working import Workers, ahead
 from ringfence_operator.ledgers.credentials import Credentials, Kept
 from ringfence_operator.names import labels
 from ringfence_operator.seen import Refused
@@ -239,17 +241,78 @@ def test_credentials_differ_by_everything_they_are_bound_to_and_never_change() -
     assert [len(part) for part in pairs[0]] == [20, 40]
 
 
+class Minio:
+    """A store's users, as its administrator sees them."""
+
+    def __init__(self) -> None:
+        self.made: dict[str, Any] = {}
+
+    def ensure_user(self, access: str, secret: str, name: str, policy: Any) -> None:
+        self.made[access] = policy
+
+    def remove_user(self, access: str, name: str) -> None:
+        self.made.pop(access, None)
+
+    def users(self) -> list[str]:
+        return sorted(self.made)
+
+
+def test_a_lease_in_doubt_for_a_moment_leaves_no_leader_without_work() -> None:
+    """While a new leader lists, a late renewal; while a worker writes, the same: both go on."""
+
+    class Listing:
+        tries = 0
+
+        async def once(self) -> None:
+            self.tries += 1
+            if self.tries < 3:
+                raise ClusterError("not ready") if self.tries == 1 else RuntimeError("unforeseen")
+
+    class Working:
+        started = 0
+
+        def start(self) -> None:
+            self.started += 1
+
+    async def cut_off(key: Any) -> None:
+        raise NotLeading
+
+    async def run() -> None:
+        listing, working = Listing(), Working()
+        await asyncio.wait_for(running._lead(listing, working), 60)  # type: ignore[arg-type]
+        assert (listing.tries, working.started) == (3, 1)
+        keys = Keys()
+        workers = Workers(None, keys, None)  # type: ignore[arg-type]
+        workers._job = cut_off  # type: ignore[method-assign]
+        await workers._turn(("job", "research", UID))
+        assert await asyncio.wait_for(keys.take(), 60) == ("job", "research", UID)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(running, "_RETRY", 0.01)
+        patch.setattr(working, "_IN_DOUBT", 0.01)
+        asyncio.run(run())
+
+
+def test_a_report_counts_from_when_it_was_first_seen() -> None:
+    notes = Notes()
+    for report, now in (("a", 5.0), ("a", 9.0), ("b", 11.0), ("b", 12.0)):
+        notes.hear(UID, report, now)
+    assert notes.of(UID).heard == ("b", 11.0)
+
+
+def test_users_of_jobs_that_are_gone_are_swept_and_nobody_elses() -> None:
+    minio = Minio()
+    mine, other = (Credentials(key * 32, minio) for key in (b"m", b"n"))  # type: ignore[arg-type]
+    kept = [mine.pair(UID, "mercy", 1), mine.pair(UID, "mercy", 2), other.pair("gone", "mercy", 1), ("operator", "")]
+    gone = [mine.pair(UID, "mercy", 3), mine.pair("gone", "mercy", 1), mine.pair("gone", "", 1)]
+    for access, secret in (*kept, *gone):
+        minio.ensure_user(access, secret, access, {})
+    ledgers = Ledgers(None, mine)  # type: ignore[arg-type]
+    asyncio.run(ledgers.sweep(lambda: {UID: {"mercy": 2, "": 1}}))
+    assert set(minio.made) == {access for access, _ in kept}
+
+
 def test_a_managed_user_is_made_with_its_silos_policy_and_removed_for_every_attempt() -> None:
-    class Minio:
-        def __init__(self) -> None:
-            self.users: dict[str, Any] = {}
-
-        def ensure_user(self, access: str, secret: str, name: str, policy: Any) -> None:
-            self.users[access] = policy
-
-        def remove_user(self, access: str, name: str) -> None:
-            self.users.pop(access, None)
-
     from ringfence.privacy.jobkeys import derive
 
     minio = Minio()
@@ -257,14 +320,14 @@ def test_a_managed_user_is_made_with_its_silos_policy_and_removed_for_every_atte
     for silo, attempt in (("mercy", 1), ("mercy", 2), ("", 1)):
         kept = Kept(UID, silo, attempt, "s3://research/out", accepted(), None)
         made = credentials.make(kept, derive(b"m" * 32, UID, "x"))
-        assert made.access in minio.users
-    text = json.dumps(minio.users[credentials.pair(UID, "mercy", 1)[0]])
+        assert made.access in minio.made
+    text = json.dumps(minio.made[credentials.pair(UID, "mercy", 1)[0]])
     assert "stjude" not in text
     assert "arn:aws:s3:::mercy/rows/shards/*" in text
-    coordinator = json.dumps(minio.users[credentials.pair(UID, "", 1)[0]])
+    coordinator = json.dumps(minio.made[credentials.pair(UID, "", 1)[0]])
     assert "shards" not in coordinator
     credentials.remove(UID, {"mercy": 2, "": 1})
-    assert minio.users == {}
+    assert minio.made == {}
 
 
 def test_kopf_only_watches_and_asks_for_our_objects() -> None:

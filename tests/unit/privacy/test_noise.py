@@ -9,11 +9,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from scipy import stats
 
+import ringfence.privacy.noise as noise_module
 from ringfence.errors import InvalidInput, WorkloadFailed
 from ringfence.privacy.noise import NoiseSource, grid
-from ringfence.privacy.normals import PAIRS, Normals
+from ringfence.privacy.normals import BLOCK, Normals, layers
 
 N = 200_000
 
@@ -31,7 +33,7 @@ def test_moments_are_those_of_a_normal() -> None:
         assert abs(float((noise**power).mean()) - mean) < 6.5 * (variance / N) ** 0.5
 
 
-def test_the_law_is_normal_in_both_halves_of_every_pair() -> None:
+def test_the_law_is_normal_at_even_and_at_odd_places() -> None:
     noise = NoiseSource().gaussian(N, 0.3)
     for part in (noise, noise[::2], noise[1::2]):
         assert stats.kstest(part, "norm", args=(0, 0.3)).pvalue > 1e-9
@@ -50,15 +52,43 @@ def test_the_tail_is_that_of_a_normal() -> None:
         assert low <= np.count_nonzero(noise > sigmas) <= high
 
 
-def test_directions_are_those_of_the_angle_far_below_the_grid() -> None:
-    words = np.concatenate(
-        [np.array([0, 1, 2**52 - 1, 2**52, 2**63, 2**64 - 1], dtype=np.uint64), NoiseSource()._words(2000)]
-    )
-    length = np.full(len(words), 1 << 63, dtype=np.uint64)  # u1 = 1/2
-    found = Normals()(np.concatenate([length, words]), 1.0) / (2 * np.log(2)) ** 0.5
-    angle = words.astype(np.longdouble) / np.longdouble(2) ** 64 * 2 * np.longdouble("3.14159265358979323846264")
-    assert np.abs(found[::2] - np.cos(angle)).max() < 2e-14
-    assert np.abs(found[1::2] - np.sin(angle)).max() < 2e-14
+def test_rectangles_are_worth_one_part_each_and_lie_under_the_density() -> None:
+    at = layers()
+    heights = np.exp(-(at.widths.astype(np.longdouble) ** 2) / 2)
+    parts = at.widths * np.diff(heights, prepend=0.0) / np.sqrt(np.pi / 2) * 2048
+    assert len(at.widths) == 2045
+    assert np.abs(parts - 1).max() < 1e-12
+    assert np.all(np.diff(at.widths) < 0)
+
+
+@pytest.mark.parametrize("layer", [0, 1, 1000, 2044])
+@pytest.mark.parametrize("place", [-(2**63), -(2**20), 0, 2**62, 2**63 - 2048])
+def test_a_word_is_a_place_in_the_rectangle_of_its_low_bits(layer: int, place: int) -> None:
+    word = np.array([(place + layer) % 2**64], dtype=np.uint64)
+    found = Normals(lambda n: word[:n].copy())(1, 3.0)
+    assert float(found[0]) == pytest.approx(3 * layers().widths[layer] * (place / 2**63), rel=1e-9)
+
+
+def test_values_outside_the_rectangles_have_the_law_that_is_left_over() -> None:
+    source = Normals(NoiseSource()._words)
+    drawn = np.abs(np.concatenate([source._outside() for _ in range(200)]))
+    # Between w_j and w_j-1 the rectangles below j reach to f(w_j-1).
+    ends = np.concatenate([[0.0], layers().widths[::-1], [4.4, 4.7, np.inf]])
+    covered = np.concatenate([np.exp(-(layers().widths[::-1] ** 2) / 2), [0.0, 0.0, 0.0]])
+    wide = np.where(np.isinf(np.diff(ends)), 0.0, np.diff(ends))
+    left = (stats.norm.sf(ends[:-1]) - stats.norm.sf(ends[1:])) * np.sqrt(2 * np.pi) - covered * wide
+    held = np.histogram(drawn, ends)[0]
+    expected = left / left.sum() * len(drawn)
+    assert len(drawn) > 150_000
+    assert left.sum() / np.sqrt(np.pi / 2) == pytest.approx(3 / 2048, rel=1e-9)
+    assert stats.chi2.sf(((held - expected) ** 2 / expected).sum(), len(held) - 1) > 1e-9
+
+
+def test_values_outside_the_rectangles_are_used_once_and_as_often_negative() -> None:
+    source = Normals(NoiseSource()._words)
+    drawn = np.concatenate([source._next_outside(n) for n in (700, 1, 0, 900, 3000)])
+    assert len(drawn) == 4601 == len(np.unique(drawn))
+    assert abs(np.count_nonzero(drawn < 0) - 2300.5) < 6.5 * 4601**0.5 / 2
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -71,7 +101,7 @@ def test_noise_in_place_is_computed_in_float64_and_cast_at_the_end(dtype: type) 
     assert np.unique(vector).size > 0.9 * len(vector)
 
 
-def test_cosine_and_sine_halves_are_independent() -> None:
+def test_neighbours_are_independent() -> None:
     noise = NoiseSource().gaussian(2 << 14, 1.0)
     first, second = noise[::2], noise[1::2]
     assert abs(np.corrcoef(first, second)[0, 1]) < 6.5 / len(first) ** 0.5
@@ -117,7 +147,7 @@ def test_adding_noise_keeps_shape_mean_and_the_input() -> None:
     assert np.all(values == 7.0)
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, 3, 2 * PAIRS - 1, 2 * PAIRS, 2 * PAIRS + 1])
+@pytest.mark.parametrize("n", [0, 1, 2, 3, BLOCK - 1, BLOCK, BLOCK + 1])
 def test_lengths_at_and_around_a_block(n: int) -> None:
     noise = NoiseSource().gaussian(n, 1.0)
     assert noise.shape == (n,)
@@ -142,6 +172,25 @@ def test_the_key_is_nowhere_to_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in source.__slots__:
         held = getattr(source, name)
         assert key not in (held.tobytes() if isinstance(held, np.ndarray) else repr(held).encode())
+
+
+def test_the_stream_is_that_of_aes_256_in_counter_mode(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "urandom", lambda n: bytes(range(n)))
+    counter = (2).to_bytes(16, "big")
+    stream = Cipher(algorithms.AES256(bytes(range(32))), modes.CTR(counter)).encryptor().update(bytes(5000))
+    source = NoiseSource()
+    assert b"".join(source._bytes(count).tobytes() for count in (3, 1000, 0, 3997)) == stream
+
+
+def test_a_key_is_used_for_a_bounded_stream_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [bytes([number]) * 32 for number in range(5)]
+    left = iter(keys)
+    monkeypatch.setattr(os, "urandom", lambda n: next(left))
+    monkeypatch.setattr(noise_module, "_LARGEST_STREAM", 1000)
+    source = NoiseSource()
+    drawn = [source._bytes(400).tobytes() for _ in range(5)]
+    assert next(left) == keys[3]
+    assert len(set(drawn)) == 5
 
 
 def test_a_fork_cannot_draw_the_parents_noise(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,7 +251,11 @@ def constant(word: int) -> NoiseSource:
 
 def test_the_ends_of_the_uniforms_give_finite_noise() -> None:
     assert not np.any(constant(0).gaussian(2, 1.0))
-    assert float(constant(0xFFFF).gaussian(2, 1.0)[0]) == pytest.approx((2 * 52 * np.log(2)) ** 0.5)
+    assert np.array_equal(np.abs(Normals(lambda n: np.full(n, 2**63, dtype=np.uint64))(1, 1.0)), layers().widths[:1])
+    farthest = np.concatenate([np.zeros(2048), np.full(2048, 2**64 - 2048), np.zeros(2048)]).astype(np.uint64)
+    tail = Normals(lambda n: farthest[:n])._outside()
+    assert len(tail) == 2048
+    assert np.all((tail > 12) & (tail < 14))
 
 
 @pytest.mark.parametrize(

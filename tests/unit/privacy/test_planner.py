@@ -170,6 +170,18 @@ def test_a_round_of_users_is_one_release_of_a_poisson_sample() -> None:
     verify_plan(found.record(), found.cost, DEFAULT_ORDERS)
 
 
+@pytest.mark.parametrize(("everybody", "unit"), [("Records", "Record"), ("Users", "User:patient")])
+@pytest.mark.parametrize("units", [900, 4000])
+def test_everybody_takes_part_in_silos_of_any_size_and_nothing_is_claimed_for_a_sample(
+    everybody: str, unit: str, units: int
+) -> None:
+    asked = job().to_document()
+    asked["spec"]["local"] = {"everybody": everybody, "optimizer": asked["spec"]["local"]["optimizer"]}
+    found = plan(FederatedJob.model_validate(asked), facts(units, unit))
+    assert (found.mechanism, found.record().sampling_rate, found.steps_per_round) == ("gaussian", f"{units}/{units}", 1)
+    verify_plan(found.record(), found.cost, DEFAULT_ORDERS)
+
+
 def test_a_silo_takes_part_in_every_round_whatever_its_batches_are() -> None:
     found = plan(job(epochs="0.001"), facts(1, "Silo"))
     assert (found.mechanism, found.record().sampling_rate, found.steps_per_round) == ("gaussian", "1/1", 1)

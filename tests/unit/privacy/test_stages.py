@@ -8,11 +8,13 @@ import pytest
 
 from ringfence.errors import PlanImpossible
 from ringfence.privacy.stages import (
+    CENTRAL_NOISE,
     CLIP,
     MEAN,
     NOISE,
     SERVER_STEP,
     SUM,
+    SUM_OVER_SILOS,
     Place,
     Role,
     Stage,
@@ -27,9 +29,30 @@ UNMASK = Stage("unmask", Place.COORDINATOR, linear=True, individual=False, sensi
 WEIGHTS = Stage("weights of 3", Place.SILO, linear=True, individual=False, sensitivity=lambda b: b and 3 * b)
 
 
+@pytest.mark.parametrize("whole", [True, False])
 @pytest.mark.parametrize("private", [True, False])
-def test_what_a_job_does_is_sound(private):
-    check_chain(chain_of(private=private), private=private, where="dataset d")
+def test_what_a_job_does_is_sound(private, whole):
+    check_chain(chain_of(private=private, whole=whole), private=private, where="dataset d", whole=whole)
+
+
+UNSOUND_OVER_SILOS = {
+    "no clip": ((SUM_OVER_SILOS, CENTRAL_NOISE), "nothing bounds what one unit changes"),
+    "clip undone before it leaves": ((CLIP, WEIGHTS, SUM_OVER_SILOS), "what reaches sum over silos at the"),
+    "no noise": ((CLIP, SUM_OVER_SILOS, SERVER_STEP), "the next model is not noised"),
+}
+
+
+@pytest.mark.parametrize("name", UNSOUND_OVER_SILOS)
+def test_where_the_coordinator_is_trusted_it_must_get_clipped_updates_and_noise_them(name):
+    chain, words = UNSOUND_OVER_SILOS[name]
+    with pytest.raises(PlanImpossible, match=words):
+        check_chain(chain, private=True, where="dataset d", whole=True)
+
+
+def test_other_units_do_not_trust_the_coordinator_with_noise():
+    chain = chain_of(private=True, whole=True)
+    with pytest.raises(PlanImpossible, match="what reaches sum over silos at the coordinator is not noised"):
+        check_chain(chain, private=True, where="dataset d")
 
 
 SOUND = {

@@ -66,7 +66,8 @@ def test_equal_bounds_written_differently_have_one_digest() -> None:
         ("name: age, typ: integer", "column 'age'.typ: unknown field; did you mean 'type'?"),
         (
             "name: age, type: intger",
-            "'intger' is not one of number, integer, category, boolean, identifier; did you mean 'integer'?",
+            "'intger' is not one of number, integer, category, boolean, image, text, identifier; "
+            "did you mean 'integer'?",
         ),
         (
             "name: age, type: boolean, role: taget",

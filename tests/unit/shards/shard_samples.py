@@ -55,8 +55,8 @@ def request(url: str, **changed: Any) -> SealRequest:
     return SealRequest(**{**given, **changed})
 
 
-def reserved(folder: Path, manifest: Manifest) -> Ledger:
-    """The dataset's ledger with a limit and one job's open reservation on all shards."""
+def reserved(folder: Path, manifest: Manifest, silo: Ed25519PrivateKey = KEYS.signer) -> Ledger:
+    """The dataset's ledger with a limit and one job's open reservation on all shards, under the silo's key `silo`."""
     pin = manifest.ledger
     assert pin is not None
     ledger = Ledger.open(Stores().open(url_of(folder)), pin=pin.entry0)
@@ -68,8 +68,8 @@ def reserved(folder: Path, manifest: Manifest) -> Ledger:
     body = Reserve(
         job="job", job_name="job", spec_digest="sha256:" + "0" * 64, silo="mercy", manifest_version=manifest.version,
         manifest_digest=manifest.digest(), code="builtin", image="", plan=plan, cost=(1,) * len(limit.orders),
-        first=1, rounds=1, consumer="research", silo_key=owner, silo_seal_key=sealing, coordinator_key=owner,
-        coordinator_seal_key=sealing, shards=tuple(shard.id for shard in manifest.training),
+        first=1, rounds=1, consumer="research", silo_key=public_name(silo), silo_seal_key=sealing,
+        coordinator_key=owner, coordinator_seal_key=sealing, shards=tuple(shard.id for shard in manifest.training),
     )  # fmt: skip
     reserve(ledger, KEYS.signer, body)
     return ledger

@@ -16,11 +16,13 @@ from ringfence import canonical, signing
 from ringfence.errors import StoreError
 from ringfence.privacy.ledger.ledger import Ledger
 from ringfence.shards.audit import AuditLog
-from ringfence.shards.auditing import examine, head, tell
-from ringfence.shards.manifest import encode_manifest, read_manifest
+from ringfence.shards.audit_story import tell
+from ringfence.shards.auditing import examine, head
+from ringfence.shards.manifest import encode_manifest, read_manifest, read_manifest_version
 from ringfence.shards.rotate import Rotation, rotate
 from ringfence.shards.seal import SealKeys, seal
 from ringfence.shards.subject import Subject, erase, held_on
+from ringfence.shards.terms import Terms
 from ringfence.store import Stores
 
 OWNER = signing.public_name(KEYS.signer)
@@ -50,7 +52,9 @@ def dataset(history, tmp_path):
 
 def examined(folder, **options):
     store = Stores().open(url_of(folder))
-    return examine(store, store, read_manifest(store, signer=OWNER), **options)
+    manifest = read_manifest(store, signer=OWNER)
+    ledger = Ledger.open(store, pin=manifest.ledger.entry0) if manifest.ledger else None
+    return examine(store, store, manifest, ledger, **options)
 
 
 def faults(folder, **options):
@@ -65,7 +69,7 @@ def test_everything_done_is_told_between_what_the_ledger_tells(dataset):
     manifest = read_manifest(store, signer=OWNER)
     story = list(tell(found, Ledger.open(store, pin=manifest.ledger.entry0)))
     assert [line.split()[0] for line in story] == [
-        "ledger", "ledger", "audit", "ledger", "audit", "audit", "audit", "ledger", "audit", "ledger",
+        "ledger", "ledger", "audit", "ledger", "audit", "ledger", "audit", "audit", "ledger", "audit", "ledger",
     ]  # fmt: skip
     assert story[2].endswith("owner sealed the dataset, version 1, 10 records")
     assert "destroyed 1 shards for good (erasure)" in story[-1]
@@ -127,10 +131,30 @@ def test_an_entry_rewritten_by_its_own_signer_breaks_the_chain(dataset):
 
 
 def test_a_stranger_cannot_add_an_entry(dataset):
-    store = Stores().open(url_of(dataset))
-    AuditLog(store, "ds-" + "0" * 32, SealKeys(None, signing_key(b"X")).signer, None).record("accessed")
+    AuditLog(*of(dataset), signing_key(b"X"), None).record("accessed")
     (fault,) = faults(dataset)
-    assert fault.startswith("URL/audit/5: signed by ed25519:") and fault.endswith("who never owned this dataset")
+    assert fault.startswith("URL/audit/5: signed by ed25519:")
+    assert fault.endswith("who never owned this dataset and is named by no reservation")
+
+
+def test_an_entry_of_another_dataset_is_named(dataset):
+    AuditLog(Stores().open(url_of(dataset)), "ds-" + "0" * 32, OTHER.signer, None).record("accessed")
+    assert faults(dataset) == [f"URL/audit/5: an entry of another dataset, ds-{'0' * 32}"]
+
+
+def test_an_object_far_beyond_the_end_neither_ends_nor_hides_the_log(dataset):
+    (dataset / "audit" / "9000").write_bytes(b"put by whoever may write here")
+    AuditLog(*of(dataset), OTHER.signer, None).record("accessed")
+    assert faults(dataset) == ["URL/audit/9000: put far beyond the end"]
+    assert len(examined(dataset).entries) == 6
+
+
+def test_an_erasure_that_found_nobody_is_told(tmp_path):
+    seal(request(url_of(tmp_path)), Stores(), KEYS)
+    erase(Subject(url=url_of(tmp_path), unit="nobody", keys=KEYS), Stores())
+    last = examined(tmp_path).entries[-1]
+    assert (last.event, last.version, last.details) == ("erased", None, {"records": 0})
+    assert faults(tmp_path) == []
 
 
 def test_a_manifest_that_bypassed_the_log_is_named(dataset):
@@ -139,6 +163,22 @@ def test_a_manifest_that_bypassed_the_log_is_named(dataset):
     following = manifest.model_copy(update={"version": manifest.version + 1, "previous": manifest.digest()})
     store.put(following.key, encode_manifest(following, OTHER.signer))
     assert faults(dataset) == ["URL/manifest/5: published without an entry in the audit log"]
+
+
+def test_a_manifest_exchanged_by_its_owner_after_it_was_told_is_named(dataset):
+    store = Stores().open(url_of(dataset))
+    second = read_manifest_version(store, 2, signer=OWNER)
+    other = second.model_copy(update={"terms": Terms(purposes=("ads",))})
+    store.put(second.key, encode_manifest(other, KEYS.signer))
+    assert faults(dataset) == ["URL/manifest/2: published without an entry in the audit log"]
+
+
+def test_a_version_signed_by_a_stranger_is_named(dataset):
+    store = Stores().open(url_of(dataset))
+    second, stranger = read_manifest_version(store, 2, signer=OWNER), signing_key(b"X")
+    theirs = second.model_copy(update={"owner": signing.public_name(stranger)})
+    store.put(second.key, encode_manifest(theirs, stranger))
+    assert faults(dataset) == ["URL/manifest/2: signed by one who never owned it"]
 
 
 def test_a_public_dataset_has_a_log_too(tmp_path):
@@ -166,11 +206,16 @@ def test_a_log_that_cannot_be_written_stops_the_change(tmp_path):
 def test_writers_at_once_all_land_in_one_chain(dataset):
     from concurrent.futures import ThreadPoolExecutor
 
-    log = AuditLog(Stores().open(url_of(dataset)), "ds-" + "0" * 32, OTHER.signer, None)
+    log = AuditLog(*of(dataset), OTHER.signer, None)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: log.record("accessed"), range(8)))
     found = examined(dataset)
     assert found.faults == () and len(found.entries) == 13
+
+
+def of(folder):
+    store = Stores().open(url_of(folder))
+    return store, read_manifest(store, signer=OWNER).dataset
 
 
 def signing_key(letter):

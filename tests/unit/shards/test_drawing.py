@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from ringfence.shards import container, records
 from ringfence.shards.container import SEGMENT, Sealed, seal_bytes
 from ringfence.shards.drawing import FetchedDataset
 from ringfence.shards.fingerprints import Seen, fingerprints
+from ringfence.shards.gather import Gathering
 from ringfence.shards.manifest import Manifest
 from ringfence.shards.open import open_dataset
 from ringfence.shards.rotate import Rotation, rotate
@@ -106,7 +108,7 @@ def test_a_source_of_many_blocks_is_read_as_the_small_one_is(tmp_path, kind):
     if kind == "csv":
         pa.csv.write_csv(source, path)
     elif kind == "jsonl":
-        path.write_text("".join(canonical.encode(row).decode() + "\n" for row in source.to_pylist()))
+        path.write_text("".join(json.dumps(row) + "\n" for row in source.to_pylist()))
     else:
         pq.write_table(source, path)
     tables = list(Source(path, SCHEMA).tables())
@@ -150,6 +152,20 @@ def test_duplicates_are_dropped_across_blocks(tmp_path, monkeypatch):
     assert open_dataset(store_of(tmp_path), result.manifest, KEYS.kek).to_pylist() == rows(10).to_pylist()
 
 
+@pytest.mark.parametrize("most", [{"_SAMPLE": 20}, {"_SAMPLE_BYTES": 500}], ids=["records", "bytes"])
+def test_the_sample_of_a_long_source_is_every_nth_record_whatever_its_blocks(monkeypatch, most):
+    for name, value in {**most, "_PIECES": 3}.items():
+        monkeypatch.setattr(f"ringfence.shards.gather.{name}", value)
+    whole = rows(301).set_column(3, "ill", pa.array([number % 3 == 0 for number in range(301)]))
+    for block in (3, 40, 2000):
+        monkeypatch.setattr("ringfence.shards.sources._BLOCK", block)
+        gathering = Gathering(Source(whole, SCHEMA))
+        assert sum(table.num_rows for table in gathering.tables()) == gathering.result().kept == 301
+        sample = gathering.result().table
+        step = next(2**n for n in range(12) if len(range(0, 301, 2**n)) == sample.num_rows)
+        assert step > 8 and sample.to_pylist() == whole.to_pylist()[::step]
+
+
 def test_hashes_tell_rows_apart_and_depend_on_the_key():
     table = rows(1000)
     one = fingerprints(table, b"k")
@@ -162,7 +178,8 @@ def test_hashes_tell_rows_apart_and_depend_on_the_key():
 
 class TestSplit:
     def test_units_fall_whole_on_one_side_and_appended_rows_follow(self, tmp_path):
-        first = seal(request(url_of(tmp_path), source=rows(2000), unit="User:person", validation="0.2"), Stores(), KEYS)
+        given = {"source": rows(2000), "unit": "User:person", "shard_records": 300}
+        first = seal(request(url_of(tmp_path), **given, validation="0.2"), Stores(), KEYS)
         manifest = first.manifest
         sides = self.sides(tmp_path, manifest)
         assert not sides["training"] & sides["validation"] and len(sides["training"] | sides["validation"]) == 1000
@@ -170,14 +187,16 @@ class TestSplit:
         assert (manifest.units, manifest.records) == (len(sides["training"]), 2 * len(sides["training"]))
         assert manifest.validation_records == 2 * len(sides["validation"])
         rotate(Rotation(url=url_of(tmp_path), old=KEYS, new=NEW_KEK), Stores())
-        again = request(url_of(tmp_path), source=rows(2000), unit="User:person", append=True)
+        again = request(url_of(tmp_path), **given, append=True)
         manifest = seal(again, Stores(), NEW_KEK).manifest
         assert self.sides(tmp_path, manifest, NEW_KEK.kek) == sides
         assert manifest.units == len(sides["training"])
 
     def test_equal_records_fall_on_one_side(self, tmp_path):
         source = pa.concat_tables([rows(500)] * 2)
-        manifest = seal(request(url_of(tmp_path), source=source, validation="0.5"), Stores(), KEYS).manifest
+        manifest = seal(
+            request(url_of(tmp_path), source=source, validation="0.5", shard_records=99), Stores(), KEYS
+        ).manifest
         parts = [
             {tuple(row.values()) for row in open_dataset(store_of(tmp_path), manifest, KEYS.kek, part=part).to_pylist()}
             for part in ("training", "validation")

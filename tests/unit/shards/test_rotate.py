@@ -163,23 +163,33 @@ class TestSigner:
             seal(more, Stores(), SealKeys(OTHER.kek, OTHER.signer))
         assert seal(more, Stores(), NEW_PAIR).manifest.handovers
 
+    def test_a_second_handover_needs_the_key_that_opened_the_ledger(self, dataset):
+        rotated(dataset, NEW_PAIR)
+        again = SealKeys(OTHER.kek, Ed25519PrivateKey.from_private_bytes(b"U" * 32))
+        before = sorted(dataset.rglob("*"))
+        with pytest.raises(KeyRejected, match=r"the ledger was opened by .*; name that key's file with --ledger-key"):
+            rotated(dataset, again, SealKeys(OTHER.kek, OTHER.signer))
+        assert sorted(dataset.rglob("*")) == before
+
     def test_a_pinned_successor_does_not_follow_the_old_key(self, dataset):
         rotated(dataset, NEW_PAIR)
         (dataset / "manifest" / "2").unlink()
         with pytest.raises(SignatureRejected, match=f"signed by {OWNER}, not by {SUCCESSOR}"):
             read_manifest(store_of(dataset), signer=SUCCESSOR)
 
-    @pytest.mark.parametrize("attack", ["forged", "other dataset", "no handover", "to another", "malformed"])
+    @pytest.mark.parametrize("attack", ["forged", "other dataset", "no handover", "to another", "malformed", "gap"])
     def test_a_takeover_without_the_old_key_is_refused(self, dataset, attack):
         first = read_manifest(store_of(dataset), signer=OWNER)
         honest = hand_over(first.dataset, 2, KEYS.signer, SUCCESSOR)
         forged = hand_over(first.dataset, 2, OTHER.signer, SUCCESSOR).model_dump(mode="json")
+        third = Ed25519PrivateKey.from_private_bytes(b"U" * 32)
         handovers = {
             "forged": [{**forged, "key": OWNER}],
             "other dataset": [hand_over("ds-" + "0" * 32, 2, KEYS.signer, SUCCESSOR).model_dump(mode="json")],
             "no handover": [],
             "to another": [hand_over(first.dataset, 2, KEYS.signer, OWNER).model_dump(mode="json")],
             "malformed": [{**honest.model_dump(mode="json"), "extra": 1}],
+            "gap": [one.model_dump(mode="json") for one in (honest, hand_over(first.dataset, 2, third, SUCCESSOR))],
         }[attack]
         document = {**first.document(), "version": 2, "previous": first.digest(), "owner": SUCCESSOR}
         document |= {"handovers": handovers} if handovers else {}

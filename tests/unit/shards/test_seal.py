@@ -268,8 +268,8 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("changed", "message"),
         [
-            ({"unit": "Silo"}, "URL: unit 'Silo' is not Record or User:<column>"),
-            ({"unit": "User:"}, "URL: unit 'User:' is not Record or User:<column>"),
+            ({"unit": "Ward"}, "URL: unit 'Ward' is not Record, User:<column> or Silo"),
+            ({"unit": "User:"}, "URL: unit 'User:' is not Record, User:<column> or Silo"),
             (
                 {"unit": "User:age"},
                 "URL: unit 'User:age' names a column that is not the schema's unit column; " + DECLARE,
@@ -283,7 +283,7 @@ class TestRefused:
             ),
             (
                 {"append": True, "new_records": True, "unit": "User:person"},
-                "URL: appended rows of unit User inherit what was spent",
+                "URL: appended rows of unit User or Silo inherit what was spent",
             ),
         ],
     )

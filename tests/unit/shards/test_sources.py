@@ -175,7 +175,7 @@ def test_a_parquet_file_with_text_that_is_not_utf_8_is_refused(tmp_path):
     path = tmp_path / "a.parquet"
     damaged = pa.array([b"\xff\xfe"], pa.binary()).view(pa.string())
     pq.write_table(pa.table({"ward": damaged}), path)
-    refused(InvalidRows, path, f"{path}: the file is cut short, corrupt, or not what its name says")
+    refused(InvalidRows, path, f"{path}: column 'ward' is not UTF-8 text; save the file as UTF-8")
 
 
 def test_a_folder_is_read_in_the_order_of_its_names(tmp_path):
@@ -240,3 +240,18 @@ columns:
     assert rows == {"ward": ["a", "b"], "weight": pytest.approx([90.718474, 45.359237])}
     assert source.lineage == {"ward": "stays.WARD, 2 codes replaced", "weight": "labs.weight_lb, times 0.45359237"}
     assert read_source(tmp_path / "sources.yaml").column_names == ["ward", "weight"]
+
+
+def test_an_image_in_a_text_file_is_refused_with_the_kind_that_holds_it(tmp_path):
+    schema = DatasetSchema.model_validate({"columns": [{"name": "scan", "type": "image", "shape": [1, 1, 2]}]})
+    for name, text in (("a.csv", "scan\nab\n"), ("a.jsonl", '{"scan": "ab"}\n')):
+        path = write(tmp_path / name, text)
+        message = f"{path}: column 'scan' is an image, which this kind of file cannot hold; "
+        refused(InvalidRows, path, message + "write the rows as Parquet, the image as fixed-size binary", schema)
+
+
+def test_images_in_parquet_are_read_as_they_are(tmp_path):
+    schema = DatasetSchema.model_validate({"columns": [{"name": "scan", "type": "image", "shape": [1, 1, 2]}]})
+    pq.write_table(pa.table({"scan": pa.array([b"ab", b"cd"], pa.binary(2))}), tmp_path / "a.parquet")
+    read = read_source(tmp_path / "a.parquet", schema).column("scan")
+    assert (read.to_pylist(), read.type) == ([b"ab", b"cd"], pa.binary(2))

@@ -55,11 +55,13 @@ def job(**changed):
     ],
 )  # fmt: skip
 def test_each_clause_refuses_by_name(terms, changed, expected):
-    assert list(refusals(Terms(**terms), job(**changed), NOON)) == expected
+    found = refusals(Terms(**terms), job(**changed), NOON)
+    assert list(found.values()) == expected
+    assert all(words.startswith(f"clause {clause}: ") for clause, words in found.items())
 
 
 def test_no_terms_refuse_nothing():
-    assert refusals(None, job(), NOON) == ()
+    assert refusals(None, job(), NOON) == {}
 
 
 def test_the_last_day_ends_at_midnight_utc_wherever_the_clock_stands():

@@ -66,6 +66,8 @@ def refusal(document: object) -> str:
     return line
 
 
+EVERYBODY = {"everybody": "Records", "optimizer": {"name": "sgd", "learningRate": "1"}}
+
 FIELDS = [
     ("privacy.epsilon", 2, 'must be a string, found the number 2, write "2"'),
     ("privacy.epsilon", 2.5, 'must be a string, found the number 2.5, write "2.5"'),
@@ -91,6 +93,10 @@ FIELDS = [
     ("local.batchSize", "64", "must be a whole number, found '64'"),
     ("local.batchSize", 64.5, "must be a whole number, found 64.5"),
     ("local.batchSize", True, "must be a whole number, found true"),
+    ("local.batchSize", GONE, "is required"),
+    ("local", {**EVERYBODY, "batchSize": 9}, "batchSize: must be left out, since everybody is Records"),
+    ("local", {**EVERYBODY, "usersPerRound": 9}, "usersPerRound: must be left out, since everybody is Records"),
+    ("local.everybody", "records", "must be Records or Users, found 'records', did you mean Records?"),
     ("rounds", 10_001, "10001 is above 10000"),
     ("rounds", 10**40, "is a number beyond 2^53"),
     ("rounds", GONE, "is required"),

@@ -3,21 +3,15 @@
 import logging
 import os
 import secrets
-import socket
-import subprocess
 import time
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
-from minio import Minio
 from moto.server import ThreadedMotoServer
+from support.minio_server import Server, running
 
 from ringfence.errors import InvalidInput, ObjectNotFound, StoreError
 from ringfence.store import ObjectInfo, Original, Stores, require_conditional_writes
-
-USER, PASSWORD = "ringfence-test", "ringfence-test-secret"
 
 
 @pytest.fixture(scope="module")
@@ -26,54 +20,23 @@ def moto_server():
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    yield f"{host}:{port}"
+    yield Server(f"{host}:{port}")
     server.stop()
 
 
 @pytest.fixture(scope="module")
 def minio_server(tmp_path_factory):
-    cached = Path.home() / ".cache/ringfence/devcluster/bin/minio"
-    binary = Path(os.environ.get("RINGFENCE_MINIO", cached))
-    if not binary.is_file():
-        pytest.skip(f"no MinIO at {binary}: set RINGFENCE_MINIO to its binary")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    process = subprocess.Popen(
-        [binary, "server", "--quiet", "--address", address, tmp_path_factory.mktemp("minio")],
-        env={**os.environ, "MINIO_ROOT_USER": USER, "MINIO_ROOT_PASSWORD": PASSWORD, "MINIO_BROWSER": "off"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        _wait_until_ready(f"http://{address}/minio/health/ready", process)
-        yield address
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
+    with running(tmp_path_factory.mktemp("minio")) as server:
+        yield server
 
 
-def _wait_until_ready(url, process):
-    for _ in range(150):
-        assert process.poll() is None, "MinIO ended while starting"
-        try:
-            urllib.request.urlopen(url, timeout=1).close()
-            return
-        except OSError:
-            time.sleep(0.2)
-    pytest.fail("MinIO did not become ready in 30 s")
-
-
-def use_server(monkeypatch, address):
+def use_server(monkeypatch, server):
     """A new bucket on the server, and the variables that lead there."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{address}")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", USER)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", PASSWORD)
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
-    for name in ("AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT"):
+    for name, value in server.variables().items():
+        monkeypatch.setenv(name, value)
+    for name in ("AWS_ALLOW_HTTP", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
-    client = Minio(endpoint=address, access_key=USER, secret_key=PASSWORD, secure=False, region="us-east-1")
-    bucket = f"test-{secrets.token_hex(6)}"
+    client, bucket = server.client(), f"test-{secrets.token_hex(6)}"
     client.make_bucket(bucket_name=bucket)
     return client, bucket
 
@@ -101,6 +64,18 @@ def test_what_was_put_is_got(store):
     for data in (b"", b"x", os.urandom(300_000)):
         store.put("shards/one", data)
         assert store.get("shards/one") == data
+
+
+def test_an_open_object_keeps_its_bytes_when_another_is_put_over_it(store):
+    data = os.urandom(300_000)
+    store.put("rounds/1/model", data)
+    with store.reading("rounds/1/model") as file:
+        store.put("rounds/1/model", b"another")
+        assert file.read() == data
+        file.seek(-10, os.SEEK_END)
+        assert file.read() == data[-10:]
+    with pytest.raises(ObjectNotFound, match="no such object"), store.reading("rounds/2/model"):
+        pass
 
 
 def test_every_allowed_character_survives(store):
@@ -267,15 +242,16 @@ def test_wrong_credentials_are_said_so(minio_server, monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     with pytest.raises(StoreError, match=rf"^s3://{bucket}/k: not allowed to write this object; check the AWS_\* var"):
         Stores().open(f"s3://{bucket}").put("k", b"")
+    with pytest.raises(StoreError, match=rf"^s3://{bucket}/k: not allowed to list this object; check the AWS_\* var"):
+        Stores().open(f"s3://{bucket}").list("k")
 
 
 def test_a_server_that_is_away_is_one_line(monkeypatch):
     from datetime import timedelta
 
     monkeypatch.setattr("ringfence.store.s3._RETRY_FOR", timedelta(seconds=1))
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", USER)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", PASSWORD)
+    for name, value in Server("127.0.0.1:9").variables().items():
+        monkeypatch.setenv(name, value)
     with pytest.raises(StoreError, match=r"^s3://bucket/k: cannot read this object: ") as caught:
         Stores().open("s3://bucket").get("k")
     assert "\n" not in str(caught.value)

@@ -8,7 +8,7 @@ import pytest
 
 from ringfence.errors import InvalidInput
 from ringfence.store.policies import ANY_JOB, coordinator_policy, operator_policy, owner_policy, silo_policy
-from ringfence.store.setup import Setup, SiloPlaces, check_setup, policies
+from ringfence.store.setup import Setup, SiloPlaces, check_setup, policies, unlocked_buckets
 
 PLACES = {"dataset": "s3://mercy/p", "ledger": "s3://ledgers/p", "output": "s3://research/m", "uid": "u-1"}
 
@@ -121,3 +121,28 @@ def test_a_setup_that_contradicts_itself_is_refused(silos, message):
     with pytest.raises(InvalidInput) as refusal:
         check_setup(Setup(tuple(SiloPlaces(*silo) for silo in silos), "s3://research/m", 365))
     assert str(refusal.value).startswith(message)
+
+
+def test_the_hold_out_of_a_store_is_read_by_its_coordinator_only():
+    silos = (SiloPlaces("a", "s3://mercy/p", "s3://mercy-ledgers/p"),)
+    setup = Setup(silos, "s3://research/m", 365, holdout="s3://public/holdout")
+    assert unlocked_buckets(setup) == ["mercy", "public", "research"]
+    for name, policy in policies(setup).items():
+        for key in ("manifest/1", "shards/sh-1"):
+            assert allows(policy, "s3:GetObject", f"public/holdout/{key}") == (name == "coordinator")
+        assert not allows(policy, "s3:PutObject", "public/holdout/manifest/1")
+    with pytest.raises(InvalidInput, match="one bucket for a ledger and for objects that may be erased"):
+        check_setup(Setup(silos, "s3://research/m", 365, holdout="s3://mercy-ledgers/holdout"))
+
+
+def test_silo_and_operator_append_to_the_audit_log_beside_the_ledger_and_to_no_other():
+    for policy in (silo(), operator_policy(datasets=[("s3://mercy/p", "s3://ledgers/p")], outputs=[])):
+        assert allows(policy, "s3:PutObject", "ledgers/p/audit/7")
+        assert allows(policy, "s3:ListBucketVersions", "ledgers/p/audit/")
+        assert not allows(policy, "s3:DeleteObject", "ledgers/p/audit/7")
+        assert not allows(policy, "s3:PutObject", "ledgers/another/audit/7")
+    assert not allows(
+        coordinator_policy(output="s3://research/m", uid="u-1", datasets=[("s3://mercy/p", "s3://ledgers/p")]),
+        "s3:PutObject",
+        "ledgers/p/audit/7",
+    )

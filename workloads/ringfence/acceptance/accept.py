@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from ringfence.acceptance import participant
 from ringfence.acceptance.accepted import Acceptance, Memory, Participant
 from ringfence.acceptance.code import Code
+from ringfence.acceptance.units import check_together
 from ringfence.errors import BudgetExhausted, InvalidInput, ManifestUnavailable
 from ringfence.privacy import admission
 from ringfence.schema import check_same
@@ -41,10 +42,11 @@ def accept(
     silos = sorted(job.spec.silos, key=lambda silo: silo.name)
     listed = [(silo, *_read(silo, budgets.get(silo.name), stores, memory, pins)) for silo in silos]
     check_same({silo.name: manifest.schema_ for silo, _, manifest in listed})
+    check_together({silo.name: manifest for silo, _, manifest in listed})
     _refuse_twice([(silo.name, manifest.dataset) for silo, _, manifest in listed])
     participants = []
     for silo, url, manifest in listed:
-        participant.check_terms(job, silo.name, url, manifest)
+        participant.check_terms(job, f"silo {silo.name}", url, manifest)
         found = budgets.get(silo.name)
         if found is None:
             participants.append(participant.public(silo.name, url, manifest, job))

@@ -26,12 +26,16 @@ from ringfence.spec.job import FederatedJob
 from ringfence.store.open import Stores
 
 
-def check_terms(job: FederatedJob, silo: str, url: str, manifest: Manifest) -> None:
-    """Raises TermsRefused, naming every clause of the manifest's terms that forbids the job now."""
+def check_terms(job: FederatedJob, whose: str, url: str, manifest: Manifest) -> None:
+    """Raises TermsRefused, naming every clause of the manifest's terms that forbids the job now; `whose` dataset it is,
+    in words."""
     found = refusals(manifest.terms, job, datetime.now(UTC))
     if found:
         raise TermsRefused(
-            f"silo {silo}: {'; '.join(found)}", where=url, remedy="ask for what the terms allow, or ask the owner"
+            f"{whose}: {'; '.join(found.values())}",
+            where=url,
+            remedy="ask for what the terms allow, or ask the owner",
+            clauses=tuple(found),
         )
 
 
@@ -43,9 +47,10 @@ def public(silo: str, url: str, manifest: Manifest, job: FederatedJob) -> Partic
             remedy="name a budgetRef instead of dataset",
         )
     check_unit(job, silo, manifest)
-    if job.spec.local.users_per_round is None and manifest.records < job.spec.local.batch_size:
+    batch = job.spec.local.batch(manifest.records)
+    if not job.spec.local.by_user and manifest.records < batch:
         raise PlanImpossible(
-            f"silo {silo} has fewer records ({manifest.records}) than batchSize {job.spec.local.batch_size}",
+            f"silo {silo} has fewer records ({manifest.records}) than batchSize {batch}",
             where="spec.local.batchSize",
             remedy="use a smaller batch",
         )

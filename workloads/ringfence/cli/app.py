@@ -23,6 +23,7 @@ from ringfence.cli import (
     seal,
     statement,
     store,
+    watch,
 )
 from ringfence.cli.budget import close, history, limit, open, pardon, show, transfer, verify  # noqa: F401 - each adds its command
 
@@ -35,7 +36,7 @@ app = typer.Typer(
     epilog="Begin with: ringfence demo",
 )
 
-for room in (demo, seal, inspect, account, plan, run, package, statement, report, pull, crds, erase, audit):
+for room in (demo, seal, inspect, account, plan, run, watch, package, statement, report, pull, crds, erase, audit):
     app.registered_commands += room.app.registered_commands
 app.add_typer(keys.app, name="keys")
 app.add_typer(budget.app, name="budget")

@@ -22,7 +22,7 @@ class AuditOptions:
 
 @command(app, "audit")
 def audit(options: AuditOptions, out: Output) -> None:
-    """Verify a dataset's audit log and tell it: seals, rotations, erasures, and by the ledger what jobs spent.
+    """Verify a dataset's audit log and tell it: seals, opens, refusals, rotations, erasures; releases by the ledger.
 
     Exits with 1 when an entry is missing or was edited; each is named.
     """
@@ -30,7 +30,8 @@ def audit(options: AuditOptions, out: Output) -> None:
     from ringfence.privacy.ledger.ledger import Ledger
     from ringfence.privacy.ledger.view import Head
     from ringfence.privacy.ledger.witness import FileWitness
-    from ringfence.shards.auditing import examine, head, tell
+    from ringfence.shards.audit_story import tell
+    from ringfence.shards.auditing import examine, head
     from ringfence.store import Stores
 
     store, manifest = dataset(options.url, options.store, options.signer)
@@ -39,7 +40,7 @@ def audit(options: AuditOptions, out: Output) -> None:
     ledger = Ledger.open(log, pin=pin.entry0, for_reading=True) if pin else None
     witness = FileWitness(StateDirectory().root / "audit-heads")
     seen = witness.remembered(manifest.dataset)
-    found = examine(store, log, manifest, remembered=(seen.index, seen.hash) if seen else None)
+    found = examine(store, log, manifest, ledger, remembered=(seen.index, seen.hash) if seen else None)
     last = head(log)
     if last and not found.faults:
         witness.remember(manifest.dataset, Head(*last))
@@ -49,10 +50,12 @@ def audit(options: AuditOptions, out: Output) -> None:
         "url": options.url,
         "dataset": manifest.dataset,
         "faults": faults,
+        "evidence": [str(one) for one in found.evidence],
         "entries": [entry.model_dump(mode="json") for entry in found.entries],
         "story": lines,
     }
     verdict = "nothing is missing, nothing was edited" if not faults else f"{len(faults)} faults"
-    out.result(document, [*lines, *(f"FAULT  {fault}" for fault in faults), verdict])
+    seen_too = [f"SEEN   {one}" for one in found.evidence]
+    out.result(document, [*lines, *seen_too, *(f"FAULT  {fault}" for fault in faults), verdict])
     if faults:
         raise typer.Exit(1)

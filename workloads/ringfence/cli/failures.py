@@ -14,7 +14,7 @@ from ringfence.errors import InvalidInput, RingfenceError
 
 INTERRUPTED = 130
 _RESUMABLE = "run"
-_TRAIN = ("torch", "ray")  # what the extra `train` brings
+_EXTRAS = {"torch": "train", "ray": "train", "kubernetes": "operator"}  # module -> the extra that brings it
 
 
 def refused(error: RingfenceError, out: Output) -> int:
@@ -31,8 +31,8 @@ def unexpected(error: BaseException, out: Output) -> int:
 
     A package that an extra brings and that is not installed is no fault: the extra is named.
     """
-    if isinstance(error, ModuleNotFoundError) and error.name in _TRAIN:
-        remedy = "install it with: pip install 'ringfence[train]'"
+    if isinstance(error, ModuleNotFoundError) and error.name in _EXTRAS:
+        remedy = f"install it with: pip install 'ringfence[{_EXTRAS[error.name]}]'"
         return refused(InvalidInput(f"this needs {error.name}, which is not installed", remedy=remedy), out)
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if f"{os.sep}ringfence{os.sep}" in frame.filename]

@@ -16,6 +16,7 @@ from ringfence.errors import InvalidInput
 
 if TYPE_CHECKING:
     from ringfence.schema import Column
+    from ringfence.shards.keys import Kek
     from ringfence.shards.manifest import Manifest
     from ringfence.store.interface import Store
 
@@ -52,20 +53,33 @@ def _report(options: InspectOptions, store: Store, manifest: Manifest, document:
     from ringfence.observe.quality_page import findings, quality_page
     from ringfence.quality.drift import drift
     from ringfence.shards.keys import load_kek
-    from ringfence.shards.manifest import read_manifest_version
     from ringfence.shards.sealed_quality import open_quality
 
     kek = load_kek(options.key) if options.key else None
     quality = open_quality(store, manifest, kek)
-    moved: dict[str, str] = {}
-    if manifest.version > 1:
-        before = read_manifest_version(store, manifest.version - 1, signer=options.signer, where=options.url)
-        moved = drift(open_quality(store, before, kek), quality)
+    earlier = _before(options, store, manifest, kek)
+    moved = drift(earlier, quality) if earlier else {}
     document |= {"quality": quality, "drift": moved}
     if options.html is not None:
         write_file(options.html, quality_page(quality, options.url, moved).encode())
     found = findings(quality, moved) or ["nothing stands out"]
     return ["", "quality report (sealed; all of it with --json or --html FILE):", *(f"- {line}" for line in found)]
+
+
+def _before(options: InspectOptions, store: Store, manifest: Manifest, kek: Kek | None) -> dict[str, Any] | None:
+    """The report of the version before; None where there is none: a reseal and an erasure destroy it, a rotation leaves
+    it under the old key."""
+    from ringfence.errors import KeyRejected, ManifestUnavailable, ShardUnavailable
+    from ringfence.shards.manifest import read_manifest_version
+    from ringfence.shards.sealed_quality import open_quality
+
+    if manifest.version == 1:
+        return None
+    try:
+        before = read_manifest_version(store, manifest.version - 1, signer=None, where=options.url)
+        return open_quality(store, before, kek)
+    except (KeyRejected, ManifestUnavailable, ShardUnavailable):
+        return None
 
 
 def _lines(options: InspectOptions, manifest: Manifest) -> list[str]:
@@ -86,6 +100,8 @@ def _lines(options: InspectOptions, manifest: Manifest) -> list[str]:
 
 def _row(column: Column) -> tuple[str, ...]:
     values = f"{len(column.values)} values" if column.values else ""
+    values = " x ".join(map(str, column.shape)) if column.shape else values
+    values = f"at most {column.max_length} characters" if column.max_length else values
     declared = f"{column.minimum} to {column.maximum}" if column.minimum is not None else values
     unit = f" {column.unit}" if column.unit else ""
     return column.name, str(column.type or ""), column.role, declared + unit, column.missing, column.out_of_range

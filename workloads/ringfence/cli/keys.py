@@ -82,8 +82,10 @@ def rotate(options: RotateOptions, out: Output) -> None:
     lines = [
         f"{options.url}: version {manifest.version}, keys wrapped under {kek}",
         f"signed by {manifest.owner}",
-        "put the new key into the silo's Secret beside the old one until running jobs have ended",
+        "in a cluster, keep the new key in the silo's Secret as kek-next until running jobs have ended, then as kek",
     ]
     if options.signer:
         lines.append(f"the ledger keeps the key that opened it: keep {options.keys}.sign for `--ledger-key`")
+    elif new_pair.public != old.public:
+        lines.append(f"{options.keys}.sign signs on: copy it and {options.keys}.pub beside {options.to}")
     out.result(document, lines)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ringfence.privacy.ledger.witness import Witness
     from ringfence.shards.manifest import Manifest
-    from ringfence.shards.request import SealKeys
+    from ringfence.shards.request import SealKeys, SealResult
 
 
 def opened_keys(file: Path, ledger_key: Path | None, *, public: bool = False) -> SealKeys:
@@ -33,6 +33,29 @@ def remembered(manifest: Manifest) -> None:
     from ringfence.federation.state import StateDirectory
 
     StateDirectory().remember_manifest(manifest.dataset, manifest.version)
+
+
+class Sealed:
+    """The datasets sealed on this machine under one meaning of URLs, so that the next seal compares its persons."""
+
+    def __init__(self, store: Path | None) -> None:
+        from ringfence.federation.state import StateDirectory
+
+        self._state, self._root = StateDirectory(), str(store.absolute()) if store else ""
+
+    def others(self, named: list[str]) -> tuple[str, ...]:
+        """Their URLs, and those that the owner names."""
+        known = (url.rstrip("/") for url in (*self._state.sealed_here(self._root).values(), *named))
+        return tuple(dict.fromkeys(known))
+
+    def remember(self, result: SealResult) -> None:
+        """This one too, if persons are in it; those that are there no more are forgotten."""
+        manifest = result.manifest
+        if not manifest.public and manifest.schema_.unit_column is not None:
+            self._state.remember_sealed(manifest.dataset, result.url, self._root)
+        for dataset, url in self._state.sealed_here(self._root).items():
+            if url in result.overlap.gone:
+                self._state.forget_sealed(dataset)
 
 
 def stages(progress: Any) -> Any:

@@ -57,7 +57,9 @@ def document(result: RunResult) -> dict[str, Any]:
     rounds = [
         {"round": commit.round, "metrics": commit.metrics, "seconds": commit.seconds} for commit in result.commits
     ]
-    return {"uid": result.uid, "output": result.output, "rounds": rounds, "statement": result.statement}
+    found = {"uid": result.uid, "output": result.output, "rounds": rounds, "statement": result.statement}
+    figures = result.figures()
+    return found if figures is None else {**found, "figures": figures}
 
 
 def _lines(found: dict[str, Any]) -> list[str]:
@@ -66,9 +68,28 @@ def _lines(found: dict[str, Any]) -> list[str]:
     rows = [(entry["round"], *(entry["metrics"].get(name, "") for name in names)) for entry in scored]
     return [
         *([*table(("round", *names), rows), ""] if rows else []),
+        *_figures(found.get("figures", [])),
         f"model, statement and report in {found['output']}",
         f"next: ringfence statement {found['output']}   ringfence report {found['output']} -o report.html",
     ]
+
+
+def _figures(figures: list[dict[str, str]]) -> list[str]:
+    """The table of a job that made one, with its 95 % intervals from the noise."""
+    if not figures:
+        return []
+    heads = ("group", "column", "statistic", "estimate", "95 % by the noise")
+    rows = [
+        (
+            row["group"] or "all",
+            row["column"],
+            row["statistic"],
+            row["value"],
+            row["note"] or f"{row['low']} to {row['high']}",
+        )
+        for row in figures
+    ]
+    return [*table(heads, rows), ""]
 
 
 def _try_out(manifests: Manifests, options: RunCommandOptions, out: Output) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,7 +30,9 @@ class SealOptions:
         Path | None, typer.Option(metavar="FILE", help="The owner's key file (see: ringfence keys new).")
     ] = None
     schema: Annotated[Path | None, typer.Option(metavar="FILE", help="The declared schema; it becomes public.")] = None
-    unit: Annotated[str, typer.Option(metavar="UNIT", help="Whom it protects: Record, or User:COLUMN.")] = "Record"
+    unit: Annotated[str, typer.Option(metavar="UNIT", help="Whom it protects: Record, User:COLUMN, or Silo.")] = (
+        "Record"
+    )
     append: Annotated[bool, typer.Option("--append", help="Add the rows to the dataset at URL.")] = False
     new_records: Annotated[
         bool, typer.Option("--new-records", help="With --append: declare that none of these was in the dataset before.")
@@ -42,6 +44,13 @@ class SealOptions:
     split: Annotated[
         str | None, typer.Option(metavar="validation=SHARE", help="Keep this share of units for scores, by keyed hash.")
     ] = None
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(metavar="URL", help="Compare people with this dataset of yours, and with those sealed here."),
+    ] = None
+    overlap: Annotated[
+        bool, typer.Option("--overlap", help="Accept that people stand in several of your datasets: guarantees add up.")
+    ] = False
     ledger_key: LedgerKey = None
     public: Annotated[
         bool, typer.Option("--public", help="Declare that no person's privacy is at stake: no ledger, no budget.")
@@ -83,18 +92,21 @@ def seal(options: SealOptions, out: Output) -> None:
         "duplicates": result.duplicates,
         "ledger": manifest.ledger.url if manifest.ledger else None,
         "signer": manifest.owner,
+        "overlap": asdict(result.overlap),
     }
-    out.result(document, _lines(document))
+    passed_over = [f"not compared with {url}: {why}" for url, why in result.overlap.passed_over]
+    out.result(document, [*_lines(document), *result.overlap.words(), *passed_over])
 
 
 def _sealed(options: SealOptions, out: Output) -> SealResult:
-    from ringfence.cli.owner import opened_keys, remembered, stages, witness
+    from ringfence.cli.owner import Sealed, opened_keys, remembered, stages, witness
     from ringfence.schema import load_schema
     from ringfence.shards.seal import SealRequest
     from ringfence.shards.seal import seal as seal_rows
     from ringfence.shards.terms import load_terms
     from ringfence.store import Stores
 
+    sealed = Sealed(options.store)
     request = SealRequest(
         source=options.source if "://" in options.source else Path(options.source),
         url=str(options.to),
@@ -107,11 +119,14 @@ def _sealed(options: SealOptions, out: Output) -> SealResult:
         witness=witness(),
         validation=_share(options.split),
         terms=load_terms(options.terms) if options.terms else None,
+        beside=tuple(options.beside or ()) if options.public else sealed.others(options.beside or []),
+        overlap=options.overlap,
     )
     keys = opened_keys(Path(str(options.keys)), options.ledger_key, public=options.public)
     with out.progress() as progress:
         result = seal_rows(request, Stores(options.store), keys, stages(progress))
     remembered(result.manifest)
+    sealed.remember(result)
     return result
 
 

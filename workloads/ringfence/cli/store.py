@@ -33,6 +33,10 @@ class InitOptions:
     credentials: Annotated[
         Path, typer.Option(metavar="DIR", help="Where each user's credentials go, one NAME.env a user.")
     ]
+    holdout: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="A dataset sealed --public on which the coordinator scores models."),
+    ] = None
     lock_days: Annotated[int, typer.Option(metavar="N", help="Days that an entry of a ledger is locked.")] = 365
 
 
@@ -50,7 +54,7 @@ def init(options: InitOptions, out: Output) -> None:
     """
     from ringfence.store.setup import Setup, locked_buckets, set_up, unlocked_buckets
 
-    setup = Setup(tuple(_silo(text) for text in options.silo), options.output, options.lock_days)
+    setup = Setup(tuple(map(_silo, options.silo)), options.output, options.lock_days, options.holdout)
     users = set_up(_provisioner(), setup, options.credentials)
     files = {name: str(options.credentials / f"{name}.env") for name in users}
     document = {"locked": locked_buckets(setup), "unlocked": unlocked_buckets(setup), "credentials": files}
@@ -64,12 +68,12 @@ def init(options: InitOptions, out: Output) -> None:
 
 @command(app, "renew")
 def renew(options: RenewOptions, out: Output) -> None:
-    """Prolong the lock of a ledger's entries. Run it before the lock ends, for as long as the ledger lives."""
+    """Prolong the lock of a ledger and of the audit log beside it. Run it before it ends, as long as they live."""
     from ringfence.store.open import location
 
-    place = location(options.ledger)
-    prefix = f"{place.prefix}/ledger/" if place.prefix else "ledger/"
-    count = _provisioner().renew(place.bucket, prefix, options.days)
+    place, provisioner = location(options.ledger), _provisioner()
+    folders = [f"{place.prefix}/{name}/".removeprefix("/") for name in ("ledger", "audit")]
+    count = sum(provisioner.renew(place.bucket, folder, options.days) for folder in folders)
     out.result(
         {"ledger": place.url, "prolonged": count},
         [f"{place.url}: the locks of {count} versions now last {options.days} days"],
@@ -89,8 +93,8 @@ def _silo(text: str) -> SiloPlaces:
 
 
 def _provisioner() -> Provisioner:
+    from ringfence.store.connection import endpoint
     from ringfence.store.provision import Provisioner
-    from ringfence.store.s3 import endpoint
 
     address, access, secret = endpoint(), os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
     if not address or not access or not secret:

@@ -21,9 +21,9 @@ class Arm:
 
 @dataclass(frozen=True)
 class Account:
-    """An airport's budget after the story: the ledger's readings, and how many jobs like this one still fit."""
+    """A silo's budget after the story: the ledger's readings, and how many jobs like this one still fit."""
 
-    airport: str
+    silo: str
     limit: str
     spent: str
     left: str
@@ -55,7 +55,7 @@ class Ending:
             "folder": str(self.folder),
             "arms": [arm.__dict__ for arm in self.arms],
             "budgets": [
-                {"airport": a.airport, "limit": a.limit, "spent": a.spent, "left": a.left, "suchJobsLeft": a.jobs_left}
+                {"silo": a.silo, "limit": a.limit, "spent": a.spent, "left": a.left, "suchJobsLeft": a.jobs_left}
                 for a in self.accounts
             ],
             "refusal": self.refusal,
@@ -67,9 +67,9 @@ class Ending:
 
     def lines(self, table: Callable[[Sequence[str], Iterable[Sequence[object]]], list[str]]) -> list[str]:
         """As text; `table` lays out heads and rows."""
-        here = _relative(self.folder)
+        here = relative(self.folder)
         arms = table(("trained by", "on", "AUC"), [(arm.name, arm.data, f"{float(arm.auc):.4f}") for arm in self.arms])
-        books = [(a.airport, a.limit, a.spent, a.left, a.jobs_left) for a in self.accounts]
+        books = [(a.silo, a.limit, a.spent, a.left, a.jobs_left) for a in self.accounts]
         return [
             f"{self.records:,} flights; {self.dropped:,} cancelled or diverted ones are left out.",
             "Will it arrive more than 15 minutes late? Scored on every tenth flight, sealed as public.",
@@ -83,7 +83,7 @@ class Ending:
             "A greedy second job was refused:" if self.held else "THE GREEDY JOB WAS NOT REFUSED: please report this",
             f"  {self.refusal}",
             "",
-            f"Report  {_relative(self.report)}",
+            f"Report  {relative(self.report)}",
             f"Model   {self.output}  (in {here}/store)",
             "Try next:",
             f"  cd {here}",
@@ -100,6 +100,7 @@ def labels(airports: tuple[str, ...]) -> list[tuple[str, str]]:
     return [*((f"{airport.upper()} alone", _COPIES) for airport in airports), ("all federated", _COPIES)]
 
 
-def _relative(path: Path) -> str:
+def relative(path: Path) -> str:
+    """As one would type it from here."""
     here = Path.cwd()
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -52,8 +52,8 @@ class Folder:
         self.rows(name).parent.mkdir(exist_ok=True)
         pq.write_table(rows, self.rows(name))
 
-    def write_schema(self) -> None:
-        self.schema.write_bytes(files("ringfence.demo").joinpath("traffic", "schema.yaml").read_bytes())
+    def write_schema(self, name: str) -> None:
+        self.schema.write_bytes(files("ringfence.demo").joinpath("schemas", f"{name}.yaml").read_bytes())
 
     def write_task(self) -> None:
         """The source of the task that the jobs ran, as a package of one's own: `own.yaml` names it."""

@@ -12,72 +12,38 @@ costs about as much as federation brings, and the private arm does not stand abo
 
 from __future__ import annotations
 
-from typing import Any
-
+from ringfence.demo.cast import Cast
 from ringfence.demo.flights import AIRPORTS
-from ringfence.spec import FederatedJob, parse_document
+from ringfence.demo.recipe import Recipe
+from ringfence.spec import FederatedJob
 
-TEAM = "delays"
-BUDGET = "flights"
-HOLDOUT = f"s3://{TEAM}/holdout"
-MODELS = f"s3://{TEAM}/models"
-EPSILON, DELTA = "2", "1e-6"
-TOO_GREEDY = "3.9"
-LIMIT = "4"
-_ROUNDS, _BATCH, _EPOCHS = 12, 1024, "0.5"
-_PLAIN_RATE, _PRIVATE_RATE = "1", "8"
-
-
-def private_url(airport: str) -> str:
-    """Where an airport's flights are sealed."""
-    return f"s3://{airport}/flights"
-
-
-def public_url(airport: str) -> str:
-    """Where the copy lies that its owner sealed as public, for the arms without privacy."""
-    return f"s3://{airport}/flights-public"
+EPSILON, TOO_GREEDY = "2", "3.9"
+CAST = Cast(team="delays", silos=AIRPORTS, dataset="flights", limit="4", delta="1e-6")
+TEAM, BUDGET, LIMIT, HOLDOUT, MODELS = CAST.team, CAST.dataset, CAST.limit, CAST.holdout, CAST.models
+private_url, public_url = CAST.private_url, CAST.public_url
+_SHARED = {"epochs": "0.5", "batchSize": 1024}
+RECIPE = Recipe(
+    task="ringfence.tasks:TabularClassifier",
+    arguments={"hidden": []},
+    rounds=12,
+    plain={**_SHARED, "optimizer": {"name": "sgd", "learningRate": "1"}},
+    private={**_SHARED, "optimizer": {"name": "sgd", "learningRate": "8"}},
+    metric="auc",
+)
 
 
-def federated(airports: tuple[str, ...], epsilon: str = EPSILON, name: str = "late-arrivals") -> FederatedJob:
+def federated(epsilon: str = EPSILON, name: str = "late-arrivals") -> FederatedJob:
     """All airports, each paying from its own budget."""
-    silos = [{"name": airport, "budgetRef": {"namespace": airport, "name": BUDGET}} for airport in airports]
-    privacy = {"epsilon": epsilon, "delta": DELTA, "maxGradNorm": "1"}
-    return _job(name, {"silos": silos, "privacy": privacy}, _PRIVATE_RATE, every=1)
+    return RECIPE.on_rows(CAST, epsilon, name)
 
 
 def own_task() -> FederatedJob:
     """The private job with the copy of its task that the demo leaves in `task/`, to be edited and approved."""
-    job = federated(AIRPORTS, name="own-task")
+    job = federated(name="own-task")
     task = job.spec.task.model_copy(update={"class_": "late_arrivals:TabularClassifier"})
     return job.model_copy(update={"spec": job.spec.model_copy(update={"task": task})})
 
 
 def open_copies(airports: tuple[str, ...], name: str) -> FederatedJob:
     """The same on public copies: without noise, without budget."""
-    silos = [{"name": airport, "dataset": public_url(airport)} for airport in airports]
-    return _job(name, {"silos": silos}, _PLAIN_RATE, every=_ROUNDS)
-
-
-def _job(name: str, parts: dict[str, Any], rate: str, *, every: int) -> FederatedJob:
-    document = {
-        "apiVersion": "ringfence.dev/v1alpha1",
-        "kind": "FederatedJob",
-        "metadata": {"name": name, "namespace": TEAM},
-        "spec": {
-            "task": {"class": "ringfence.tasks:TabularClassifier", "args": {"hidden": []}},
-            "rounds": _ROUNDS,
-            "local": {
-                "epochs": _EPOCHS,
-                "batchSize": _BATCH,
-                "optimizer": {"name": "sgd", "learningRate": rate},
-            },
-            "strategy": {"name": "fedavg"},
-            "evaluation": {"dataset": HOLDOUT, "everyRounds": every, "metrics": ["auc"]},
-            "output": MODELS,
-            **parts,
-        },
-    }
-    job = parse_document(document, f"demo job {name}")
-    if not isinstance(job, FederatedJob):
-        raise TypeError(name)
-    return job
+    return RECIPE.on_copies(CAST, airports, name)

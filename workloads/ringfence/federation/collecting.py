@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
-from ringfence import canonical
 from ringfence.errors import DeadlineExceeded, InvalidInput, KeyRejected, QuorumLost, SignatureRejected
 from ringfence.federation import envelope, layout, rounds
 from ringfence.federation.aggregation import WeightedSum
+from ringfence.federation.central import CentralNoise
 from ringfence.federation.incoming import add_update
 from ringfence.federation.rounds import COORDINATOR
 from ringfence.privacy.jobkeys import JobKeys, PublicKeys
@@ -39,6 +41,7 @@ class Coordination:
     strategy: StrategySpec
     members: Mapping[str, Member]
     every_rounds: int = 1
+    noise: CentralNoise | None = None  # unit Silo: the coordinator's own
     deadline: float | None = None  # time.monotonic() at which the whole job is given up
 
 
@@ -48,7 +51,7 @@ class Received:
 
     total: WeightedSum
     members: dict[str, str] = field(default_factory=dict)
-    heads: dict[str, dict[str, object]] = field(default_factory=dict)
+    heads: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class Collector:
@@ -107,15 +110,15 @@ class Collector:
         key, member = layout.update(round_, silo), self._plan.members[silo]
         if not self._store.exists(key):
             return
-        data, where = self._store.get(key), f"{self._store.url}/{key}"
-        address = envelope.Address("update", self._plan.job, round_, silo)
+        address, where = envelope.Address("update", self._plan.job, round_, silo), f"{self._store.url}/{key}"
         # Whoever can write there can withhold a silo's update, never forge one.
-        with suppress(SignatureRejected, KeyRejected, InvalidInput):
-            message = envelope.read(data, address, signer=member.keys.sign, where=where)
+        with suppress(SignatureRejected, KeyRejected, InvalidInput), self._store.reading(key) as file:
+            message = envelope.read(file, address, signer=member.keys.sign, where=where)
             if message.header.get("model") != model:
                 raise InvalidInput("an update of another model", where=where)
-            add_update(received.total, member.weight, message, COORDINATOR, self._keys.seal)
-            received.members[silo] = canonical.digest(data)
+            longest = self._plan.noise.longest if self._plan.noise else math.inf
+            add_update(received.total, member.weight, message, COORDINATOR, self._keys.seal, longest)
+            received.members[silo] = message.digest
             if message.header.get("head"):
                 received.heads[silo] = message.header["head"]
 

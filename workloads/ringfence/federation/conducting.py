@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ringfence.acceptance.accepted import Acceptance
 from ringfence.acceptance.units import weight
 from ringfence.federation import results
+from ringfence.federation.central import central_noise
 from ringfence.federation.collecting import Coordination, Member
 from ringfence.federation.coordinator import Coordinator
 from ringfence.federation.holdout import open_holdout
@@ -42,6 +43,8 @@ def conductor(
     """
     holdout = open_holdout(acceptance, stores)
     task, model = results.build(acceptance)
+    if holdout is not None:
+        holdout.check(task)
     url = f"{acceptance.job.spec.output.rstrip('/')}/{uid}"
     store = stores.open(url)
     coordinator = Coordinator(
@@ -69,4 +72,5 @@ def _coordination(
         },
         every_rounds=spec.evaluation.every_rounds if spec.evaluation else 1,
         deadline=deadline,
+        noise=central_noise(acceptance, uid),
     )

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Set
+from typing import Any
 
 from ringfence import canonical
 from ringfence.errors import RingfenceError
 from ringfence.federation import envelope, layout, rounds
 from ringfence.federation.collecting import Collector, Coordination
+from ringfence.federation.noised import NoisedRounds
 from ringfence.federation.once import create
 from ringfence.federation.rounds import COORDINATOR, Commit, model_digest
 from ringfence.federation.strategies import server_step
@@ -37,6 +39,8 @@ class Coordinator:
         self._state = self._step.start(len(model.vector))
         self._evaluate = evaluate
         self._collector = Collector(coordination, store, keys)
+        noise = coordination.noise
+        self._noised = None if noise is None else NoisedRounds(noise, coordination.job, store, keys)
 
     def watch(
         self,
@@ -74,10 +78,7 @@ class Coordinator:
         clock = _Stopwatch()
         model = self._publish(round_)
         clock.lap("publish")
-        received = self._collector.collect(round_, model, len(self._model.vector))
-        clock.lap("wait")
-        self._step.advance(self._model.vector.numpy(), received.total.mean(), self._state)
-        clock.lap("aggregate")
+        members, heads = self._aggregate(round_, model, clock)
         state = self._checkpoint(round_)
         clock.lap("checkpoint")
         metrics = self._score(round_)
@@ -85,15 +86,40 @@ class Coordinator:
         commit = Commit(
             job=self._plan.job,
             round=round_,
-            members=received.members,
+            members=members,
             input=model,
             model=model_digest(self._model),
             state=state,
-            heads=received.heads,
+            heads=heads,
             metrics=metrics,
             seconds=clock.laps,
         )
         return self._commit(commit)
+
+    def _aggregate(self, round_: int, model: str, clock: _Stopwatch) -> tuple[dict[str, str], dict[str, Any]]:
+        """Steps the model by the round's updates; who is in it, and their heads. The sum is gone when this returns."""
+        if self._noised is not None:
+            return self._noised_step(self._noised, round_, model, clock)
+        received = self._collector.collect(round_, model, len(self._model.vector))
+        clock.lap("wait")
+        self._step.advance(self._model.vector.numpy(), received.total.mean(), self._state)
+        clock.lap("aggregate")
+        return received.members, received.heads
+
+    def _noised_step(
+        self, noised: NoisedRounds, round_: int, model: str, clock: _Stopwatch
+    ) -> tuple[dict[str, str], dict[str, Any]]:
+        """`_aggregate` for unit Silo: the noise of a round is drawn once, whatever happens to this process."""
+        parameters = len(self._model.vector)
+        if not noised.there(round_):
+            received = self._collector.collect(round_, model, parameters)
+            clock.lap("wait")
+            noised.draw(round_, model, received, len(self._model.trainable))
+            del received
+        found = noised.read(round_, model, parameters)
+        self._step.advance(self._model.vector.numpy(), found.mean, self._state)
+        clock.lap("aggregate")
+        return found.members, found.heads
 
     def _publish(self, round_: int) -> str:
         """Puts the model that the round starts from, sealed to every silo's key; returns its digest.
@@ -108,11 +134,7 @@ class Coordinator:
         message = envelope.seal(address, model, recipients, self._keys.sign, {"model": before})
         if create(self._store, layout.model(round_), message):
             return before
-        where = f"{self._store.url}/{layout.model(round_)}"
-        found = envelope.read(
-            self._store.get(layout.model(round_)), address, signer=self._keys.public.sign, where=where
-        )
-        self._model.load_bytes(found.open(COORDINATOR, self._keys.seal))
+        self._model.load_bytes(self._open(address, layout.model(round_)))
         return model_digest(self._model)
 
     def _checkpoint(self, round_: int) -> str:
@@ -176,8 +198,9 @@ class Coordinator:
     def _open(self, address: envelope.Address, key: str) -> bytes:
         """The payload of a message of this coordinator's own."""
         where = f"{self._store.url}/{key}"
-        message = envelope.read(self._store.get(key), address, signer=self._keys.public.sign, where=where)
-        return message.open(COORDINATOR, self._keys.seal)
+        with self._store.reading(key) as file:
+            message = envelope.read(file, address, signer=self._keys.public.sign, where=where)
+            return message.open(COORDINATOR, self._keys.seal)
 
 
 class _Stopwatch:

@@ -1,12 +1,13 @@
 """An update on its way into the sum, straight from its sealed bytes.
 
-They are gone over twice, a block at a time, decrypted into one small buffer: first to check the cipher's tag, the shape
-and every value, then to add. So no plain copy of an update exists, and nothing unchecked reaches the sum.
+They are gone over twice, a block at a time, from their file into one small buffer: first to check the cipher's tag, the
+shape and every value, then to add. So memory holds no update, sealed or plain, and nothing unchecked reaches the sum.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -21,21 +22,33 @@ _LENGTH = 8  # a safetensors file: length of its header (little endian), header 
 _LONGEST_HEADER = 4096
 
 
-def add_update(total: WeightedSum, weight: int, message: Message, recipient: str, key: X25519PrivateKey) -> None:
-    """Add the update [P] in `message` to `total` [P]. Raises InvalidInput, KeyRejected, with `total` as it was."""
-    parameters = len(total)
-    for _, values in _values(message, recipient, key, parameters):
+def add_update(
+    total: WeightedSum, weight: int, message: Message, recipient: str, key: X25519PrivateKey, longest: float = math.inf
+) -> None:
+    """Add the update [P] in `message` to `total` [P].
+
+    Raises InvalidInput, KeyRejected, with `total` as it was; also for an update of a norm above `longest`.
+    """
+    parameters, squares = len(total), 0.0
+    for _, values in read_vector(message, recipient, key, parameters):
         if not np.isfinite(values).all():
             raise InvalidInput("an update with values that are not finite", where=message.where)
-    for at, values in _values(message, recipient, key, parameters):
+        if longest < math.inf:
+            squares += float(np.square(values, dtype=np.float64).sum())
+    if squares > longest**2:
+        raise InvalidInput("an update longer than the clip", where=message.where)
+    for at, values in read_vector(message, recipient, key, parameters):
         total.add(weight, values, at)
     total.weigh(weight)
 
 
-def _values(
+def read_vector(
     message: Message, recipient: str, key: X25519PrivateKey, parameters: int
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """The update's values in order, as (index of the first, values), each valid until the next."""
+    """The vector [P] in a message, in order, as (index of the first, values), each valid until the next.
+
+    Raises InvalidInput for anything else, KeyRejected as `Message.blocks` does.
+    """
     if message.size < 4 * parameters:
         raise InvalidInput(f"not {parameters} float32 values", where=message.where)
     start, seen = 0, 0

@@ -7,6 +7,7 @@ REPORT = "report.html"
 CARD = "README.md"
 MODEL = "model.safetensors"
 CONFIG = "config.json"
+FIGURES = "figures.json"
 
 
 def code(digest: str) -> str:
@@ -27,6 +28,11 @@ def update(round_: int, silo: str) -> str:
 def absence(round_: int, silo: str) -> str:
     """A silo's signed word that it sits this round out: it was charged and its bytes are lost."""
     return f"rounds/{round_}/absent/{silo}"
+
+
+def noised(round_: int) -> str:
+    """The one noised mean of a round, sealed to the coordinator itself, for jobs whose unit is Silo."""
+    return f"rounds/{round_}/noised"
 
 
 def commit(round_: int) -> str:

@@ -17,6 +17,7 @@ from ringfence.tasks import Task
 from ringfence.tasks.encode import encode_table
 from ringfence.tasks.load import load_task
 from ringfence.training.flat import FlatModel
+from ringfence.training.personal import is_personal, worked_out
 
 _BATCH = 65536
 
@@ -29,9 +30,18 @@ class LoadedModel:
     module: torch.nn.Module
     schema: DatasetSchema
 
-    def predict(self, rows: pa.Table) -> torch.Tensor:
-        """The task's prediction for every row of a clean table, [N]."""
+    def predict(self, rows: pa.Table, given: pa.Table | None = None) -> torch.Tensor:
+        """The task's prediction for every row of a clean table, [N].
+
+        A task that works something out by user (`Recommender`) predicts for one user at a time: `given` are the rows
+        that the user is known by; the target of `rows` is not looked at, but must be there.
+        """
         data = encode_table(self.task, rows, self.schema)
+        if is_personal(self.task):
+            if given is None:
+                raise InvalidInput("this task needs the rows that the user is known by", remedy="predict(rows, given)")
+            known = worked_out(self.task, self.module, encode_table(self.task, given, self.schema))
+            data |= {name: value.expand(rows.num_rows, *value.shape) for name, value in known.items()}
         with torch.inference_mode():
             parts = [
                 self.task.predict(self.module, {name: tensor[start : start + _BATCH] for name, tensor in data.items()})

@@ -9,6 +9,7 @@ from ringfence import canonical
 from ringfence.errors import PlanImpossible
 from ringfence.privacy.ledger.entries import PlanRecord
 from ringfence.privacy.shape import steps_per_round
+from ringfence.shards.manifest import Manifest
 from ringfence.spec.job import FederatedJob
 from ringfence.training.local import LocalPlan, PrivateStep
 from ringfence.training.userplan import UserPlan
@@ -23,33 +24,36 @@ def local_plan(job: FederatedJob, records: int, silo: str, round_: int, reserved
     local = job.spec.local
     rate, momentum = float(local.optimizer.learning_rate), float(local.optimizer.momentum)
     mu = job.spec.strategy.argument("mu")
+    batch = local.batch(records)
     if reserved is None:
-        steps = max(1, steps_per_round(Fraction(local.epochs), records, local.batch_size))
-        return LocalPlan(steps, local.batch_size, rate, momentum, None, _seed(job.spec.seed, silo, round_), mu)
-    return LocalPlan(reserved.steps_per_round, local.batch_size, rate, momentum, _private(reserved), None, mu)
+        steps = max(1, steps_per_round(Fraction(local.epochs), records, batch))
+        return LocalPlan(steps, batch, rate, momentum, None, _seed(job.spec.seed, silo, round_), mu)
+    return LocalPlan(reserved.steps_per_round, batch, rate, momentum, private_step(reserved), None, mu)
 
 
-def user_plan(job: FederatedJob, silo: str, round_: int, reserved: PlanRecord | None) -> UserPlan:
+def user_plan(job: FederatedJob, manifest: Manifest, silo: str, round_: int, reserved: PlanRecord | None) -> UserPlan:
     """The local training of one round by users: noise, clip and sampling rate from the reservation, if there is one.
 
     Raises PlanImpossible when the job does not say how many users take part.
     """
     local = job.spec.local
-    if local.users_per_round is None:
+    users = local.users(manifest.units)
+    if users is None:
         raise PlanImpossible("the unit is User", where=f"silo {silo}", remedy="set local.usersPerRound")
     return UserPlan(
-        users_per_round=local.users_per_round,
+        users_per_round=users,
         epochs=Fraction(local.epochs),
-        batch_size=local.batch_size,
+        batch_size=local.batch(manifest.records),
         learning_rate=float(local.optimizer.learning_rate),
         momentum=float(local.optimizer.momentum),
         proximal=job.spec.strategy.argument("mu"),
-        private=_private(reserved) if reserved else None,
+        private=private_step(reserved) if reserved else None,
         seed=None if reserved else _seed(job.spec.seed, silo, round_),
     )
 
 
-def _private(reserved: PlanRecord) -> PrivateStep:
+def private_step(reserved: PlanRecord) -> PrivateStep:
+    """The mechanism of a step, as it was reserved."""
     return PrivateStep(
         noise_multiplier=float(reserved.noise_multiplier),
         sampling_rate=Fraction(reserved.sampling_rate),

@@ -6,16 +6,20 @@ pins in the state directory.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ringfence.acceptance.accept import accept
 from ringfence.acceptance.accepted import Acceptance, Participant
-from ringfence.errors import RingfenceError
+from ringfence.acceptance.code import Code
+from ringfence.acceptance.refusing import tell_refusals
+from ringfence.errors import CodeNotApproved, RingfenceError, TermsRefused
 from ringfence.federation import layout, reservations, results
 from ringfence.federation.code import find_code
 from ringfence.federation.conducting import conductor
@@ -25,6 +29,7 @@ from ringfence.federation.loaded import LoadedModel, load
 from ringfence.federation.once import create
 from ringfence.federation.rounds import COORDINATOR, Commit
 from ringfence.federation.state import RunRecord, StateDirectory
+from ringfence.federation.telling import Telling
 from ringfence.observe.progress import Progress, SilentProgress
 from ringfence.privacy.jobkeys import PublicKeys
 from ringfence.spec.load import Manifests
@@ -58,6 +63,14 @@ class RunResult:
         """The last round's scores, as decimal strings."""
         return self.commits[-1].metrics
 
+    def figures(self) -> list[dict[str, str]] | None:
+        """The table of a job that made one instead of a model (`ringfence.tasks:Statistics`), all of it text."""
+        store = self.stores.open(self.output)
+        found: list[dict[str, str]] | None = None
+        if store.exists(layout.FIGURES):
+            found = json.loads(store.get(layout.FIGURES))
+        return found
+
     def model(self) -> LoadedModel:
         """The trained model, ready to predict."""
         return load(self.output, self.stores)
@@ -71,8 +84,9 @@ def run_job(
 ) -> RunResult:
     """Run the job of `manifests` to its end. `cluster` is a LocalCluster to use instead of one of its own.
 
-    Raises what acceptance raises, with nothing written; BudgetExhausted, with nothing in any ledger; QuorumLost,
-    DeadlineExceeded and a silo's own refusal, with what was never charged given back.
+    Raises what acceptance raises, with nothing written but a refusal by terms in the owners' audit logs;
+    BudgetExhausted, with nothing in any ledger; QuorumLost, DeadlineExceeded and a silo's own refusal, with what was
+    never charged given back.
     """
     options, progress = options or RunOptions(), progress or SilentProgress()
     stores, state = Stores(options.store), StateDirectory(options.state)
@@ -86,14 +100,28 @@ def run_job(
             f"`ringfence budget close URL --job {unfinished.uid}` gives back what it holds"
         )
     code = find_code(job, stores, options.code)
-    acceptance = accept(manifests, stores, state, code, record.manifests if record else None)
+    acceptance = _accept(manifests, stores, state, code, record, options.keys)
     if record is None:
         reservations.check(acceptance, options.keys)
         pins = {one.silo: (one.manifest.version, one.manifest.digest()) for one in acceptance.participants}
         before = {one.silo: f"{one.ledger.view.spent_epsilon():f}" for one in acceptance.private if one.ledger}
         record = state.new(job.digest(), pins, before)
     with state.lock(record.uid):
-        return _Run(acceptance, record, options, stores, state, progress).go(cluster)
+        run = _Run(acceptance, record, options, stores, state, progress)
+        with run.telling:
+            return run.go(cluster)
+
+
+def _accept(
+    manifests: Manifests, stores: Stores, state: StateDirectory, code: Code, record: RunRecord | None, keys: Path | None
+) -> Acceptance:
+    """The job accepted, or refused and told so to the owners whose keys are here."""
+    try:
+        return accept(manifests, stores, state, code, record.manifests if record else None)
+    except (TermsRefused, CodeNotApproved):
+        owner = partial(reservations.owner_key, keys)
+        tell_refusals(manifests, stores, code.digest, owner, record.uid if record else "")
+        raise
 
 
 class _Run:
@@ -112,6 +140,7 @@ class _Run:
         self._stores, self._state, self._progress = stores, state, progress
         self._job = acceptance.job
         self._keys = state.keys(record.uid, COORDINATOR)
+        self.telling = Telling(state.progress_path(record.uid), record.uid, acceptance)
 
     def go(self, cluster: Any) -> RunResult:
         """Reserve, run the rounds, close, write the results: each step safe to repeat."""
@@ -147,9 +176,9 @@ class _Run:
         """All commits; silos are started only if a round is left."""
         rounds = self._job.spec.rounds
         if done >= rounds:
-            return coordinator.run()
+            return coordinator.run(self.telling.committed)
         with self._silos(cluster) as lost:
-            coordinator.watch(lost)
+            coordinator.watch(lambda: self.telling.know(lost()), self.telling.waiting)
             self._progress.stage("training", total=rounds)
             return coordinator.run(self._tell)
 
@@ -172,6 +201,7 @@ class _Run:
                 supervisor.stop()
 
     def _tell(self, commit: Commit) -> None:
+        self.telling.committed(commit)
         self._progress.advance()
         scores = ", ".join(f"{name} {value[:6]}" for name, value in commit.metrics.items())
         self._progress.note(f"round {commit.round}: {len(commit.members)} silos{', ' if scores else ''}{scores}")
@@ -192,6 +222,7 @@ class _Run:
             code=self._acceptance.code.digest,
             stores=self._stores,
             heads=self._state.heads.absolute(),
+            tally=self._state.tally_path(self._record.uid, one.silo).absolute(),
         )
 
     def _public(self, silo: str) -> PublicKeys:

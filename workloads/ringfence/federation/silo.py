@@ -14,11 +14,14 @@ import torch
 
 from ringfence.errors import LedgerError, ManifestUnavailable, WorkloadFailed
 from ringfence.federation import envelope, layout, rounds
+from ringfence.federation.audited import audited
 from ringfence.federation.engines import Training, engine
+from ringfence.federation.expected import expected_examples
 from ringfence.federation.job_code import stored_code
 from ringfence.federation.once import create
 from ringfence.federation.release import Release
 from ringfence.federation.rounds import COORDINATOR
+from ringfence.observe.tally import Tally
 from ringfence.privacy import jobkeys, planner
 from ringfence.privacy.jobkeys import JobKeys, PublicKeys
 from ringfence.privacy.ledger.ledger import Ledger
@@ -39,7 +42,10 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.01, 0.5
 
 @dataclass(frozen=True)
 class Assignment:
-    """What a silo's process is told. No secret is in it: keys are named by path and read by the process itself."""
+    """What a silo's process is told. No secret is in it: keys are named by path and read by the process itself.
+
+    `tally` is where it leaves what it has done so far, for whoever serves or watches it.
+    """
 
     uid: str
     silo: str
@@ -53,6 +59,7 @@ class Assignment:
     code: str
     stores: Stores
     heads: Path
+    tally: Path | None = None
 
     @property
     def output(self) -> str:
@@ -65,21 +72,27 @@ class Silo:
     def __init__(self, assignment: Assignment) -> None:
         """Raises by name whatever does not hold, before a key is read: ledger, manifest, code, shards."""
         self._a = assignment
+        self._tally = Tally(assignment.tally)
         self._keys: JobKeys = jobkeys.load(assignment.keys)
         self._dataset: Store = assignment.stores.open(assignment.dataset)
         self._job: Store = assignment.stores.open(assignment.output)
         manifest = self._manifest()
         self._ledger, reservation = self._reservation(manifest)
-        keys = provider(assignment.kek) if assignment.kek else None
-        kek = key_of(manifest, keys, assignment.dataset)
-        self._release = self._releases(kek)
         task_spec = assignment.job.spec.task
         task = load_task(task_spec.class_, task_spec.args, stored_code(self._job, assignment.code))
         torch.manual_seed(0)  # the initial weights are the coordinator's; this only keeps construction deterministic
         self._model = FlatModel(task.model(manifest.schema_))
         plan = reservation.reserve.plan if reservation else None
         training = Training(assignment.job, assignment.silo, manifest, plan, task)
-        self._train = engine(training, open_dataset(self._dataset, manifest, kek))
+        self._examples = expected_examples(training)
+        with self._tally.part("open"), audited(manifest, self._ledger, reservation, self._keys.sign):
+            kek = key_of(manifest, provider(assignment.kek) if assignment.kek else None, assignment.dataset)
+            rows = open_dataset(self._dataset, manifest, kek)
+        self._release = self._releases(kek)
+        self._tally.count("shards", len(manifest.training))
+        self._tally.count("shardBytes", sum(shard.size for shard in manifest.training))
+        with self._tally.part("encode"):
+            self._train = engine(training, rows)
 
     def run(self) -> int:
         """Takes part in every round that is still open; returns how many updates it published."""
@@ -93,12 +106,14 @@ class Silo:
         return published
 
     def _take_part(self, round_: int) -> bool:
-        model = self._wait(round_)
+        with self._tally.part("wait", round_):
+            model = self._wait(round_)
         if model is None or self._job.exists(layout.update(round_, self._a.silo)):
             return False
-        if self._release is None:
-            return create(self._job, layout.update(round_, self._a.silo), self._update(round_, model))
-        return self._release.once(round_, lambda: self._update(round_, model))
+        with self._tally.part("release"):
+            if self._release is None:
+                return create(self._job, layout.update(round_, self._a.silo), self._update(round_, model))
+            return self._release.once(round_, lambda: self._update(round_, model))
 
     def _manifest(self) -> Manifest:
         version, digest = self._a.manifest
@@ -163,15 +178,22 @@ class Silo:
             return None
         address = envelope.Address("model", self._a.uid, round_, COORDINATOR)
         where = f"{self._job.url}/{key}"
-        message = envelope.read(self._job.get(key), address, signer=self._a.coordinator.sign, where=where)
-        return message.open(self._a.silo, self._keys.seal)
+        with self._job.reading(key) as file:
+            message = envelope.read(file, address, signer=self._a.coordinator.sign, where=where)
+            return message.open(self._a.silo, self._keys.seal)
 
     def _update(self, round_: int, model: bytes) -> bytes:
         """Trains from the global model and seals the difference to the coordinator."""
         self._model.load_bytes(model)
-        start, digest = self._model.copy(), rounds.model_digest(self._model)
-        self._train(self._model, round_)
-        payload = rounds.pack_update((self._model.vector - start).numpy())
+        digest = rounds.model_digest(self._model)
+        with self._tally.part("train"):
+            update = self._train(self._model, round_)
+        self._tally.round_over(self._examples)
+        with self._tally.part("seal"):
+            return self._sealed(round_, digest, rounds.pack_update(update.numpy()))
+
+    def _sealed(self, round_: int, digest: str, payload: bytes) -> bytes:
+        """The update of the round that started from the model with `digest`, sealed to the coordinator."""
         head = {"index": self._ledger.view.head.index, "hash": self._ledger.view.head.hash} if self._ledger else None
         address = envelope.Address("update", self._a.uid, round_, self._a.silo)
         recipients = {COORDINATOR: self._a.coordinator.seal}

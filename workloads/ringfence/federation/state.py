@@ -2,9 +2,12 @@
 
     jobs/<uid>/run.json      spec digest, pinned manifests, whether it is finished
     jobs/<uid>/keys/<party>  that party's secrets
+    jobs/<uid>/progress.json what the run tells of itself, for `ringfence watch`
+    jobs/<uid>/tally/<silo>  what the silo's process is doing and did so far
     identity                 this user's signing key
     heads/                   remembered ledger heads (a witness against rollback)
     manifests/<dataset>      the highest manifest version seen
+    sealed/<dataset>         where a dataset lies that was sealed here
 
 `$RINGFENCE_STATE`, else `$XDG_STATE_HOME/ringfence`, else `~/.local/state/ringfence`.
 """
@@ -73,6 +76,28 @@ class StateDirectory:
     def key_path(self, uid: str, party: str) -> Path:
         return self.root / "jobs" / uid / "keys" / party
 
+    def progress_path(self, uid: str) -> Path:
+        return self.root / "jobs" / uid / "progress.json"
+
+    def runs(self) -> list[str]:
+        """Uids of the jobs that ran here, the newest first."""
+        paths = sorted(self.root.glob("jobs/*/progress.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+        return [path.parent.name for path in paths]
+
+    def running(self, uid: str) -> bool:
+        """Whether a process of this machine runs the job now."""
+        try:
+            with (self.root / "jobs" / uid / "lock").open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    def tally_path(self, uid: str, silo: str) -> Path:
+        return self.root / "jobs" / uid / "tally" / silo
+
     def keys(self, uid: str, party: str) -> jobkeys.JobKeys:
         """The party's keys in this job, made at first use."""
         try:
@@ -97,6 +122,18 @@ class StateDirectory:
     def remember_manifest(self, dataset: str, version: int) -> None:
         if version > self.seen_manifest(dataset):
             self._replace(self.root / "manifests" / dataset, str(version))
+
+    def sealed_here(self, root: str) -> dict[str, str]:
+        """URL by id of the datasets that were sealed on this machine, of those whose `s3://` URLs meant folders below
+        `root` ("" where they meant a real store)."""
+        found = ((path.name, _read_place(path)) for path in sorted((self.root / "sealed").glob("ds-*")))
+        return {name: place[0] for name, place in found if place and place[1] == root}
+
+    def remember_sealed(self, dataset: str, url: str, root: str) -> None:
+        self._replace(self.root / "sealed" / dataset, json.dumps([url, root]))
+
+    def forget_sealed(self, dataset: str) -> None:
+        (self.root / "sealed" / dataset).unlink(missing_ok=True)
 
     @contextmanager
     def lock(self, uid: str) -> Iterator[None]:
@@ -143,6 +180,14 @@ def _unwritable(root: Path, error: OSError) -> StoreError:
         where=str(root),
         remedy="make room there, or set RINGFENCE_STATE to a folder of yours",
     )
+
+
+def _read_place(path: Path) -> tuple[str, str] | None:
+    try:
+        url, root = json.loads(path.read_text())
+        return str(url), str(root)
+    except (OSError, ValueError, TypeError):
+        return None
 
 
 def _read(path: Path) -> RunRecord | None:

@@ -10,6 +10,7 @@ from ringfence.federation.local_cluster import LocalCluster
 from ringfence.federation.outcome import Outcome
 from ringfence.federation.silo import Assignment
 
+ENDED = "it has ended its rounds"
 _TICK = 0.2
 
 
@@ -54,7 +55,7 @@ class Supervisor:
         for silo, outcome in self._cluster.finished(self._running).items():
             del self._running[silo]
             if self._settle(silo, outcome):
-                self._lost[silo] = "it has ended its rounds"
+                self._lost[silo] = ENDED
         return self._lost
 
     def stop(self) -> None:

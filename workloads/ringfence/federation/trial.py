@@ -21,9 +21,11 @@ from ringfence.tasks import Task
 from ringfence.tasks.encode import encode_table
 from ringfence.tasks.load import load_task
 from ringfence.tasks.probe import ProbeResult, probe
+from ringfence.tasks.probe_records import with_own
 from ringfence.tasks.synthetic import synthetic_rows
 from ringfence.training.flat import FlatModel
 from ringfence.training.local import LocalPlan, PrivateStep, train_local
+from ringfence.training.personal import check_personal
 from ringfence.training.userplan import UserPlan, UserRows
 from ringfence.training.users import UserData, train_users
 
@@ -55,17 +57,20 @@ def try_synthetic(
     package = find_code(job, stores, code)
     torch.manual_seed(job.spec.seed)
     task = load_task(job.spec.task.class_, job.spec.task.args, package.data)
+    task.check(job.spec)
+    check_personal(task, by_user=job.spec.local.by_user)
     probed = probe(task, declared)
     data = encode_table(task, synthetic_rows(declared, _RECORDS, seed=job.spec.seed), declared)
+    alone = with_own(task, task.model(declared), data)
     optimizer = job.spec.local.optimizer
     rate, momentum = float(optimizer.learning_rate), float(optimizer.momentum)
-    batch = min(job.spec.local.batch_size, _RECORDS)
+    batch = min(job.spec.local.batch(_RECORDS), _RECORDS)
     clip = float(job.spec.privacy.max_grad_norm) if job.spec.privacy else 1.0
     for private in (PrivateStep(1.0, Fraction(batch, _RECORDS), clip), None):
         model = FlatModel(task.model(declared))
         seed = job.spec.seed if private is None else None
-        train_local(task, model, data, LocalPlan(_STEPS, batch, rate, momentum, private, seed))
-    if job.spec.local.users_per_round is not None:
+        train_local(task, model, alone, LocalPlan(_STEPS, batch, rate, momentum, private, seed))
+    if job.spec.local.by_user:
         _try_users(task, FlatModel(task.model(declared)), data, job)
     return TrialResult(job.spec.task.class_, package.digest, probed, _RECORDS, _STEPS)
 
@@ -75,7 +80,7 @@ def _try_users(task: Task, model: FlatModel, data: Mapping[str, torch.Tensor], j
     rows = UserRows(np.linspace(0, _RECORDS, _USERS + 1).astype(np.int64))
     local, optimizer = job.spec.local, job.spec.local.optimizer
     rate, momentum = float(optimizer.learning_rate), float(optimizer.momentum)
-    plan = UserPlan(_USERS, Fraction(local.epochs), local.batch_size, rate, momentum, seed=job.spec.seed)
+    plan = UserPlan(_USERS, Fraction(local.epochs), local.batch(_RECORDS), rate, momentum, seed=job.spec.seed)
     train_users(task, model, UserData(data, rows), plan)
 
 

@@ -69,11 +69,11 @@ class RichProgress(SilentProgress):
     def stage(self, name: str, total: int | None = None) -> None:
         with self._lock:
             if self._bars is None:
-                self._line(f"{_plain(name)} ({total:,})" if total is not None else _plain(name))
+                self._line(f"{plain(name)} ({total:,})" if total is not None else plain(name))
                 return
             self._end_stage(self._bars)
             self._bars.start()
-            self._task = self._bars.add_task(_plain(name), total=total)
+            self._task = self._bars.add_task(plain(name), total=total)
 
     def advance(self, n: int = 1) -> None:
         with self._lock:
@@ -83,9 +83,9 @@ class RichProgress(SilentProgress):
     def note(self, text: str) -> None:
         with self._lock:
             if self._bars is None:
-                self._line(_plain(text))
+                self._line(plain(text))
             else:
-                self._bars.console.print(_plain(text), markup=False, highlight=False)
+                self._bars.console.print(plain(text), markup=False, highlight=False)
 
     def close(self) -> None:
         with self._lock:
@@ -123,5 +123,6 @@ def _bars(stream: TextIO) -> Bars:
     return Bars(*columns, console=Console(file=stream))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """One line without control characters, for a terminal."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())

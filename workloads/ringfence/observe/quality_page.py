@@ -13,6 +13,7 @@ from typing import Any
 from ringfence.observe import templates
 
 _MUCH_MISSING, _MUCH_OUTSIDE, _MANY_OUTLIERS, _RARE = 0.05, 0.005, 0.01, 0.01
+_MANY_LEFT_OUT = _MANY_COPIES = 0.05
 _MOVED = Decimal("0.25")
 _SHOWN = 12  # bars of a column
 _COUNTED = ("missing", "out_of_range", "replaced", "dropped")
@@ -67,6 +68,13 @@ def findings(report: Mapping[str, Any], drift: Mapping[str, str]) -> list[str]:
     kept = max(report["records"]["kept"], 1)
     personal = report["looks_personal"].items()
     found = [f"Column {name} looks like {kind}: is it meant to be sealed?" for name, kind in personal]
+    shared = report.get("overlap", {"persons": 0, "shared": []})
+    found += [
+        f"{one['persons']:,} of the {shared['persons']:,} persons sealed with this version stand in {one['url']} too: "
+        "what is released of both adds up for them."
+        for one in shared["shared"]
+        if one["persons"]
+    ]
     if report["label"]:
         found += [
             f"Only {count:,} records ({_per_cent(count / kept)}) have the label {name}."
@@ -78,8 +86,24 @@ def findings(report: Mapping[str, Any], drift: Mapping[str, str]) -> list[str]:
         for name, index in drift.items()
         if Decimal(index) > _MOVED
     ]
+    found += _lost_or_repeated(report)
     shares = [share for name, column in report["columns"].items() for share in _shares(name, column, report["records"])]
     return found + [words for _, words in sorted(shares, key=lambda share: -share[0])]
+
+
+def _lost_or_repeated(report: Mapping[str, Any]) -> list[str]:
+    """Records that cleaning left out, with the column that did most of it, and exact copies that are still there."""
+    records, columns = report["records"], report["columns"]
+    out, copies = records["dropped"] / max(records["read"], 1), records["duplicates_left"] / max(records["kept"], 1)
+    found = []
+    if out > _MANY_LEFT_OUT:
+        worst = max(columns, key=lambda name: columns[name]["dropped"])
+        most = f"{columns[worst]['dropped']:,} by column {worst}"
+        found.append(f"{_per_cent(out)} of the records were left out by cleaning, {most}.")
+    if copies > _MANY_COPIES:
+        remedy = "if they are entries made twice, declare drop_exact_duplicates"
+        found.append(f"{_per_cent(copies)} of the records are exact copies of another: {remedy}.")
+    return found
 
 
 def _shares(name: str, column: Mapping[str, Any], records: Mapping[str, int]) -> list[tuple[float, str]]:
@@ -100,8 +124,7 @@ def _picture(name: str, column: Mapping[str, Any]) -> ColumnPicture:
     figures += [("mean", column["mean"]), ("deviation", column["standard_deviation"])] if "mean" in column else []
     if "quantiles" in column:
         figures.append(("0, 25, 50, 75, 100 %", ", ".join(column["quantiles"])))
-    if "distinct" in column:
-        figures.append(("distinct", f"{column['distinct']:,}"))
+    figures += [(key, f"{column[key]:,}") for key in ("distinct", "blank", "damaged") if key in column]
     counts = column.get("counts") or {f"tenth {place}": n for place, n in enumerate(column.get("histogram", []), 1)}
     top = max([*counts.values(), 1])
     bars = tuple(Bar(label, n, round(100 * n / top, 1)) for label, n in list(counts.items())[:_SHOWN])

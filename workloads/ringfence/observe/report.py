@@ -44,11 +44,18 @@ class Learning:
     curve: charts.Curve | None
 
 
-def render(statement: Mapping[str, Any], rounds_: Iterable[Mapping[str, Any]], title: str) -> str:
+def render(
+    statement: Mapping[str, Any],
+    rounds_: Iterable[Mapping[str, Any]],
+    title: str,
+    table: Sequence[Mapping[str, str]] | None = None,
+) -> str:
     """The page. `statement` is the document or its content; rounds as the coordinator records them.
 
     Round: {"round": int, "seconds": decimal, "members": [name], "metrics": {name: decimal}, "parts": {part: decimal}}
-    with the parts of `charts.PARTS`; metrics and parts may be empty. Raises InvalidInput for anything malformed.
+    with the parts of `charts.PARTS`; metrics and parts may be empty. `table` holds the rows
+    of a job that made a table instead of a model: statistic, column, group, value, low, high, note. Raises
+    InvalidInput for anything malformed.
     """
     facts, history = statements.facts(statement), rounds.read(rounds_)
     return templates.page(
@@ -58,6 +65,7 @@ def render(statement: Mapping[str, Any], rounds_: Iterable[Mapping[str, Any]], t
         sections=statements.words(statement),
         gauges=[_gauge(silo, cost) for silo, cost in facts.private()],
         learning=_learning(history),
+        table=table,
         history=history,
         times=charts.times(history) if history else None,
         seconds=sum(entry.seconds for entry in history),

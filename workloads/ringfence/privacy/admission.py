@@ -90,6 +90,7 @@ def check_terms(job: FederatedJob, budget: PrivacyBudget, code: str | None = Non
             f"purpose {job.spec.purpose or '(none)'} is not among {', '.join(purposes)}",
             where=where,
             remedy="set spec.purpose to one of them, or ask the owner",
+            clauses=("budget.purposes",),
         )
     consumer = _consumer(budget, job.metadata.namespace, where)
     asked = job.spec.privacy
@@ -99,6 +100,7 @@ def check_terms(job: FederatedJob, budget: PrivacyBudget, code: str | None = Non
             f"privacy.epsilon {asked.epsilon} is more than {per_job}, the most for one job of {consumer.namespace}",
             where=where,
             remedy=f"set privacy.epsilon to at most {per_job}",
+            clauses=("budget.maxEpsilonPerJob",),
         )
     code = code or _named_code(job)
     if code not in budget.spec.runtime.allowed_code:
@@ -138,6 +140,7 @@ def _consumer(budget: PrivacyBudget, namespace: str, where: str) -> Consumer:
         f"namespace {namespace} is not among its consumers",
         where=where,
         remedy=f"ask the owner to add consumer {namespace}",
+        clauses=("budget.consumers",),
     )
 
 

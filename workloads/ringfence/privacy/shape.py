@@ -5,6 +5,8 @@
 | Record | training records | batchSize / N | round(epochs * N / batchSize) | 1 / N |
 | User | users | usersPerRound / N | 1: the round's sum is the release | 1 / N |
 | Silo | 1 | 1: a silo takes part in every round | 1: the round's sum over silos | 1 / silos of the job |
+
+With `local.everybody` the batch (the users of a round) is N: q = 1.
 """
 
 from __future__ import annotations
@@ -56,7 +58,7 @@ def shape_of(job: FederatedJob, unit: str, records: int, where: str) -> Shape:
         return Shape(unit, Fraction(1), 1)
     if unit == "User":
         return Shape(unit, Fraction(_users(job, records, where), records), 1)
-    batch = job.spec.local.batch_size
+    batch = job.spec.local.batch(records)
     if batch > records:
         raise PlanImpossible(
             f"local.batchSize {batch} is more than its {records} training records",
@@ -99,12 +101,12 @@ def check_delta(delta: str, job: FederatedJob, shape: Shape, records: int, where
 
 
 def _users(job: FederatedJob, records: int, where: str) -> int:
-    drawn = job.spec.local.users_per_round
+    drawn = job.spec.local.users(records)
     if drawn is None:
         raise PlanImpossible(
             "its unit is User and the job does not say how many users take part in a round",
             where=where,
-            remedy="set local.usersPerRound",
+            remedy="set local.usersPerRound, or local.everybody: Users",
         )
     if drawn > records:
         raise PlanImpossible(

@@ -9,5 +9,17 @@ from ringfence.quality.cleaning import Cleaned, ColumnCounts, clean
 from ringfence.quality.proposal_text import proposal_text
 from ringfence.quality.propose import propose_schema
 from ringfence.quality.report import report
+from ringfence.quality.windows import Cut, Windows, windows
 
-__all__ = ["Cleaned", "ColumnCounts", "check_cleaned", "clean", "proposal_text", "propose_schema", "report"]
+__all__ = [
+    "Cleaned",
+    "ColumnCounts",
+    "Cut",
+    "Windows",
+    "check_cleaned",
+    "clean",
+    "proposal_text",
+    "propose_schema",
+    "report",
+    "windows",
+]

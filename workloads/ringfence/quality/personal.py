@@ -35,8 +35,8 @@ def personal_columns(table: pa.Table) -> dict[str, str]:
 
 def _by_name(name: str) -> str:
     words = [word for word in re.split(r"[^a-z0-9]+", re.sub(r"([a-z])([A-Z])", r"\1 \2", name).lower()) if word]
-    joined = {*words, "".join(words)}
-    return next((kind for kind, known in _NAMES.items() if known & joined), "")
+    runs = {"".join(words[start:end]) for end in range(len(words) + 1) for start in range(end)}
+    return next((kind for kind, known in _NAMES.items() if known & runs), "")
 
 
 def _by_value(values: Any) -> str:

@@ -13,6 +13,7 @@ _HEAD = """\
 #   role: feature (a model sees it) | target (what is predicted) | unit (whose record it is) | ignore (never sealed)
 #   missing: refuse | drop (leaves the record out) | a constant that stands for an absent value
 #   out_of_range: refuse | drop | clip (to the nearer bound) | for a category, the value that stands for all others
+#   type: text, with max_length in characters, seals free text; look at what people write in it first
 # Bounds are text in quotes. Take them from what the column means, not from what these rows happen to hold.
 """
 _NO_TARGET = "# No column is the target yet: give one `role: target`, unless the task learns without a label.\n"
@@ -48,6 +49,8 @@ def _remarks(column: Column) -> list[str]:
         remarks.append("is this range what the column can mean? it is public, and values are scaled by it")
     if column.ranged and column.out_of_range == CLIP:
         remarks.append("values beyond it are moved to the nearer bound")
+    if column.type == "image":
+        remarks.append("[channels, height, width], guessed from the bytes: is it so? they lie channel by channel")
     if column.type == "category":
         remarks.append("are these categories fit to be public? rare ones were left out")
     if column.missing == DROP:

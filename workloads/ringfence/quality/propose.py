@@ -6,6 +6,7 @@ from the one extreme record, and categories held by few records are not named. N
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pyarrow as pa
@@ -54,7 +55,8 @@ def propose_schema(table: pa.Table, *, target: str | None = None, unit: str | No
     if not any(column.role == "feature" for column in columns):
         raise InvalidInput(
             "no column can be used as a feature",
-            remedy="a feature is a number, a boolean or a category of at most 100 values that differ between records",
+            remedy="a feature is a number, a boolean, a category of at most 100 values that differ between records, "
+            "or an image as fixed-size binary",
         )
     return DatasetSchema(columns=tuple(columns))
 
@@ -82,6 +84,8 @@ def _feature(name: str, values: Any, *, label: bool) -> Column | None:
         return _number(name, values, label)
     if kinds.is_string(values.type) or kinds.is_large_string(values.type) or kinds.is_string_view(values.type):
         return _category(name, values, label)
+    if kinds.is_fixed_size_binary(values.type) and not label:
+        return _image(name, values)
     return None
 
 
@@ -145,6 +149,14 @@ def _category(name: str, values: Any, label: bool) -> Column | None:
         missing=(MISSING if fill else DROP) if absent else REFUSE,
         out_of_range=OTHER if rest else REFUSE,
     )
+
+
+def _image(name: str, values: Any) -> Column:
+    """The shape that the number of bytes suggests: a square of one, three or four channels, else one row of numbers."""
+    size = values.type.byte_width
+    squares = [(channels, math.isqrt(size // channels)) for channels in (1, 3, 4)]
+    shape = next(((c, side, side) for c, side in squares if c * side * side == size), (1, 1, size))
+    return Column(name=name, type="image", shape=shape, missing=DROP if values.null_count else REFUSE)
 
 
 def _zero_one(values: Any) -> bool:

@@ -1,7 +1,8 @@
 """Values of any Arrow type -> values of a declared type, by record.
 
 A value is *missing* when it is null, NaN or empty text, and *unreadable* when it is there but is not of the declared
-type (a word in a number column). Text is read without space at its ends.
+type (a word in a number column, an image of another size, bytes that are not UTF-8). Text is read without space at its
+ends.
 """
 
 from __future__ import annotations
@@ -34,7 +35,10 @@ class Read:
 
 
 def read(values: Any, column: Column) -> Read | None:
-    """Values as float64 (number, integer), bool (boolean) or string; None when the Arrow type cannot hold them."""
+    """Values as float64 (number, integer), bool (boolean), fixed-size binary (image) or string.
+
+    None when the Arrow type cannot hold them.
+    """
     flat = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     if kinds.is_dictionary(flat.type):
         flat = flat.cast(flat.type.value_type)
@@ -44,6 +48,10 @@ def read(values: Any, column: Column) -> Read | None:
         return _numbers(flat, whole=column.type == "integer")
     if column.type == "boolean":
         return _booleans(flat)
+    if column.type == "image":
+        return _images(flat, column.size)
+    if column.type == "text" and _is_bytes(flat.type):
+        return _decoded(flat)
     text = _text(flat)
     return None if text is None else Read(text, _none(text))
 
@@ -77,6 +85,40 @@ def _booleans(values: Any) -> Read | None:
     true, false = pc.is_in(lower, value_set=_TRUE), pc.is_in(lower, value_set=_FALSE)
     truth = pc.if_else(pc.or_(true, false), true, None)
     return Read(truth, _lost(text, truth))
+
+
+def _images(values: Any, size: int) -> Read | None:
+    if not _is_bytes(values.type):
+        return None
+    if values.type == pa.binary(size):
+        return Read(values, _none(values))
+    given = values.cast(pa.large_binary())
+    whole = pc.fill_null(pc.equal(pc.binary_length(given), size), False)
+    images = pc.if_else(whole, given, pa.scalar(None, given.type)).cast(pa.binary(size))
+    return Read(images, _lost(given, images))
+
+
+def _decoded(values: Any) -> Read:
+    """Bytes as UTF-8 text, each for itself: one that is damaged never decides over another."""
+    given = values.cast(pa.binary())
+    try:
+        text = given.cast(pa.string())
+    except pa.ArrowInvalid:
+        text = pa.array([_utf8(value) for value in given.to_pylist()], pa.string())
+    damaged = _lost(given, text)
+    return Read(_given(text), damaged)
+
+
+def _utf8(value: bytes | None) -> str | None:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    tests = (kinds.is_fixed_size_binary, kinds.is_binary, kinds.is_large_binary, kinds.is_binary_view)
+    return any(test(kind) for test in tests)
 
 
 def _text(values: Any) -> Any:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ringfence.quality.cleaning import Cleaned
+from ringfence.quality.content import content
 from ringfence.quality.duplicates import count_duplicates
 from ringfence.quality.figures import decimal_text
 from ringfence.quality.near import near_duplicates, outliers
@@ -64,6 +65,8 @@ def _column(cleaned: Cleaned, column: Column) -> dict[str, Any]:
     values = cleaned.table.column(column.name)
     if column.ranged:
         return {**found, **_spread(values), "outliers": outliers(values), "histogram": _histogram(values, column)}
+    if column.type in ("image", "text"):
+        return {**found, **content(values, column)}
     if column.type == "identifier":
         return {**found, "distinct": pc.count_distinct(values).as_py()}
     by_value = _counts(values, column.classes)

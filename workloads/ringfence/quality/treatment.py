@@ -66,6 +66,8 @@ def _outside(values: Any, column: Column) -> Any:
     elif column.type == "category":
         beyond = pc.invert(pc.is_in(values, value_set=pa.array(column.values, pa.string())))
         beyond = pc.and_(beyond, values.is_valid())
+    elif column.type == "text":
+        beyond = pc.greater(pc.utf8_length(values), column.max_length)
     else:
         beyond = pa.repeat(pa.scalar(False), len(values))
     return pc.fill_null(beyond, False)
@@ -73,7 +75,9 @@ def _outside(values: Any, column: Column) -> Any:
 
 def _replace(values: Any, missing: Any, outside: Any, column: Column) -> Any:
     """Values of the declared Arrow type; null where the record goes."""
-    if column.out_of_range == CLIP:
+    if column.type == "text" and column.out_of_range == CLIP:
+        values = pc.utf8_rtrim_whitespace(pc.utf8_slice_codeunits(values, 0, column.max_length))
+    elif column.out_of_range == CLIP:
         low, high = column.bounds
         values = pc.min_element_wise(pc.max_element_wise(values, low, skip_nulls=False), high, skip_nulls=False)
     else:
@@ -86,6 +90,11 @@ def _replace(values: Any, missing: Any, outside: Any, column: Column) -> Any:
 
 
 def _complaint(column: Column) -> str:
+    if column.type == "image":
+        return f"are not images of {' x '.join(map(str, column.shape or ()))}, {column.size} bytes"
+    if column.type == "text":
+        most = "" if column.out_of_range == CLIP else f" of at most {column.max_length} characters"
+        return f"are not UTF-8 text{most}"
     if column.out_of_range == CLIP:
         return "are not whole numbers" if column.type == "integer" else "are not numbers"
     if column.ranged:

@@ -23,12 +23,15 @@ _ARROW = {
     "integer": pa.int64(),
     "boolean": pa.bool_(),
     "category": pa.string(),
+    "text": pa.string(),
     "identifier": pa.string(),
 }
 
 
 def arrow_type(column: Column) -> pa.DataType:
     """The Arrow type of a cleaned column."""
+    if column.type == "image":
+        return pa.binary(column.size)
     return _ARROW[column.type or "identifier"]
 
 
@@ -54,6 +57,20 @@ def target(rows: Any, column: Column) -> npt.NDArray[np.float32]:
     return np.asarray(_numbers(rows, column), dtype=np.float32)
 
 
+def pixels(rows: Any, column: Column) -> npt.NDArray[np.uint8]:
+    """uint8 [B, channels, height, width], without a copy."""
+    values = _clean(rows, column)
+    start = values.offset * column.size
+    numbers = np.frombuffer(values.buffers()[1] or b"", np.uint8)[start : start + len(values) * column.size]
+    return numbers.reshape(len(values), *(column.shape or ()))
+
+
+def texts(rows: Any, column: Column) -> list[str]:
+    """B texts."""
+    found: list[str] = _clean(rows, column).to_pylist()
+    return found
+
+
 def _frame(column: Column) -> tuple[float, float]:
     """Middle and half-width of the declared range of the column's numbers or codes."""
     if column.ranged:
@@ -65,6 +82,12 @@ def _frame(column: Column) -> tuple[float, float]:
 
 def _numbers(rows: Any, column: Column) -> npt.NDArray[Any]:
     """[B] numbers of one column: values, 0 and 1, or codes. Raises InvalidRows unless the column is clean."""
+    numbers: npt.NDArray[Any] = _clean(rows, column).to_numpy(zero_copy_only=False)
+    return numbers
+
+
+def _clean(rows: Any, column: Column) -> Any:
+    """One column as an Arrow array of its declared type, a category as codes."""
     if rows.schema.get_field_index(column.name) < 0:
         raise InvalidRows(f"the rows have no column {column.name!r}", remedy=hint(column.name, rows.schema.names))
     values = rows.column(column.name)
@@ -76,8 +99,7 @@ def _numbers(rows: Any, column: Column) -> npt.NDArray[Any]:
         values = _as(values, arrow_type(column), column)
     if values.null_count:
         raise _unclean(column)
-    numbers: npt.NDArray[Any] = values.to_numpy(zero_copy_only=False)
-    return numbers
+    return values
 
 
 def _as(values: Any, kind: pa.DataType, column: Column) -> Any:

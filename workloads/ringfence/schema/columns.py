@@ -5,20 +5,23 @@ No field holds a float: a bound is a decimal string, normalised when it is read,
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-ColumnType = Literal["number", "integer", "category", "boolean", "identifier"]
+ColumnType = Literal["number", "integer", "category", "boolean", "image", "text", "identifier"]
 Role = Literal["feature", "target", "unit", "ignore"]
 
 REFUSE = "refuse"  # a record that breaks the rule: nothing is sealed
 DROP = "drop"  # the record is left out, and counted
-CLIP = "clip"  # a number outside its range is moved to the nearer bound
+CLIP = "clip"  # a number outside its range is moved to the nearer bound, a text that is too long is cut
 
 _LARGEST = Decimal(10) ** 15  # integers below it are exact in a double
 _DECIMALS = 12
+_LARGEST_IMAGE = 2**24  # bytes
+_LONGEST_TEXT = 2**20  # characters
 
 
 def _plain_decimal(text: str) -> str:
@@ -41,6 +44,7 @@ def _printable(text: str) -> str:
 
 
 DecimalText = Annotated[str, Field(max_length=40), AfterValidator(_plain_decimal)]
+Side = Annotated[int, Field(ge=1, le=8192)]
 Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_printable)]
 
 
@@ -48,11 +52,13 @@ class Column(BaseModel):
     """What the owner declares about one column; all of it becomes public.
 
     `type`: `number` and `integer` (with `minimum` and `maximum`), `category` (with `values`, read as text), `boolean`,
-    or `identifier` (any text; only for the unit column, never seen by a model). Not needed when the role is `ignore`.
+    `image` (with `shape`: channels, height, width; one byte a number, channel by channel and row by row), `text`
+    (UTF-8, with `max_length` in characters), or `identifier` (any text; only for the unit column, never seen by a
+    model). Not needed when the role is `ignore`.
     `role`: `feature`, `target`, `unit` (whose rows belong to one person), or `ignore` (never sealed).
     `missing`: `refuse` (default), `drop` the record, or a constant that stands for a missing value.
-    `out_of_range`: `refuse` (default), `drop`, `clip` (numbers), or for a category the declared value that stands for
-    every undeclared one. `unit` is the physical unit, for people and for comparing silos.
+    `out_of_range`: `refuse` (default), `drop`, `clip` (numbers, texts), or for a category the declared value that
+    stands for every undeclared one. `unit` is the physical unit, for people and for comparing silos.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -63,6 +69,8 @@ class Column(BaseModel):
     minimum: DecimalText | None = None
     maximum: DecimalText | None = None
     values: Annotated[tuple[Name, ...], Field(max_length=4096)] = ()
+    shape: tuple[Side, Side, Side] | None = None
+    max_length: Annotated[int, Field(ge=1, le=_LONGEST_TEXT)] | None = None
     missing: Annotated[str, Field(min_length=1, max_length=128)] = REFUSE
     out_of_range: Annotated[str, Field(min_length=1, max_length=128)] = REFUSE
     unit: Annotated[str, Field(max_length=64)] | None = None
@@ -77,6 +85,16 @@ class Column(BaseModel):
     def ranged(self) -> bool:
         """Whether the column holds numbers within declared bounds."""
         return self.type in ("number", "integer")
+
+    @property
+    def numeric(self) -> bool:
+        """Whether a value is one number."""
+        return self.ranged or self.type == "boolean"
+
+    @property
+    def size(self) -> int:
+        """Bytes of an image. Only for `image`."""
+        return math.prod(self.shape or ())
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -108,6 +126,8 @@ class Column(BaseModel):
             raise ValueError(f"a unit column has type identifier, not {self.type}")
         if self.type == "identifier" and self.role in ("feature", "target"):
             raise ValueError(f"an identifier cannot be a {self.role}: give it the role unit or ignore")
+        if self.type in ("image", "text") and self.role == "target":
+            raise ValueError(f"a column of type {self.type} cannot be the target: a target is a number or a class")
 
     def _check_domain(self) -> None:
         if self.ranged:
@@ -123,11 +143,18 @@ class Column(BaseModel):
             raise ValueError("a category column needs values, and no other type has them")
         if len(set(self.values)) != len(self.values):
             raise ValueError("values are repeated")
+        if (self.type == "image") != (self.shape is not None):
+            raise ValueError("an image column needs shape: [channels, height, width], and no other type has one")
+        if self.size > _LARGEST_IMAGE and self.type == "image":
+            raise ValueError(f"an image of {self.size} bytes is larger than 16 MiB")
+        if (self.type == "text") != (self.max_length is not None):
+            raise ValueError("a text column needs max_length in characters, and no other type has one")
 
     def _check_treatment(self) -> None:
         if self.missing not in (REFUSE, DROP) and not self._stands_for(self.missing):
             raise ValueError(f"missing {self.missing!r} is not refuse, drop or a constant that the column may hold")
-        allowed = (REFUSE, DROP, CLIP) if self.ranged else (REFUSE, DROP, *self.values)
+        cut = self.ranged or self.type == "text"
+        allowed = (REFUSE, DROP, CLIP) if cut else (REFUSE, DROP, *self.values)
         if self.out_of_range not in allowed:
             raise ValueError(f"out_of_range {self.out_of_range!r} is not one of {', '.join(allowed[:8])}")
 

@@ -56,6 +56,8 @@ def _column(mine: Column, other: Column) -> list[str]:
         ("role", mine.role, other.role),
         ("type", mine.type, other.type),
         ("range", _range(mine), _range(other)),
+        ("shape", _shape(mine), _shape(other)),
+        ("max_length", mine.max_length, other.max_length),
         ("unit", mine.unit, other.unit),
     ]
     found = [f"column {mine.name!r} has {what} {b}, not {a}" for what, a, b in pairs if a != b]
@@ -66,6 +68,10 @@ def _column(mine: Column, other: Column) -> list[str]:
 
 def _range(column: Column) -> str:
     return f"{column.minimum} to {column.maximum}" if column.ranged else "none"
+
+
+def _shape(column: Column) -> str:
+    return " x ".join(map(str, column.shape)) if column.shape else "none"
 
 
 def _values(mine: Column, other: Column) -> str:

@@ -1,58 +1,32 @@
-"""A dataset's audit log: what its owner did to it, as signed entries chained by hash, beside the ledger.
+"""A dataset's audit log: who did what to it, as signed entries chained by hash, beside the ledger.
 
-An entry is written before what it tells of is published, so that no version of a manifest exists without one; an entry
-whose manifest never came is an attempt that failed. What jobs did is in the ledger, which has a chain of its own; every
-entry here names the ledger's head, so that both can be told as one story. No personal data stands in it: a log that
-nobody may change cannot forget.
+An entry is written before what it tells of is done: no version of a manifest exists without one, and no job opens a
+shard without one; an entry whose manifest never came is an attempt that failed. What jobs reserved, released and gave
+back is in the ledger, which has a chain of its own; every entry here names the ledger's head, so that both can be told
+as one story.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from pydantic import Field, ValidationError
 
-from ringfence import canonical, signing
-from ringfence.errors import InvalidInput, ObjectNotFound, SignatureRejected, StoreError
+from ringfence import canonical
+from ringfence.errors import ObjectNotFound, SignatureRejected, StoreError
 from ringfence.privacy.ledger.ledger import Ledger
-from ringfence.shards.strict import Digest, Public, Strict
-from ringfence.store import Store
+from ringfence.shards.audit_entry import Entry, EventName, JobNote, decode_entry, encode_entry
+from ringfence.store import Original, Store
 
 FOLDER = "audit"
 
-_CONTEXT = "audit"
 _NAME = re.compile(rf"{FOLDER}/(0|[1-9][0-9]{{0,8}})")
-_TRIES = 8  # of finding a free place, and of a put whose answer is lost
-Index = Annotated[int, Field(ge=0, lt=10**9)]
-EventName = Literal["sealed", "appended", "rotated", "resealed", "erased", "expired", "accessed"]
-
-
-class Entry(Strict):
-    """Entry `index`: at `time` (UTC, by the writer's clock, which proves nothing) the holder of `key` did `event`.
-
-    `id` is random, so that no two writers make the same bytes. `previous` is the hash of the entry before. `version`
-    and `manifest` name the manifest that was about to be published, None where none was; `ledger` the last entry of the
-    ledger then, None for a public dataset.
-    """
-
-    format_version: Literal[1]
-    dataset: Annotated[str, Field(pattern=r"^ds-[0-9a-f]{32}$")]
-    id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-    index: Index
-    previous: Digest | None
-    time: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z$")]
-    event: EventName
-    version: Index | None
-    manifest: Digest | None
-    ledger: Index | None
-    details: dict[str, int]
-    key: Public
+_TRIES = 8  # of a put whose answer is lost
+_PLACES = 100  # tried by one writer while others are faster
+_GAP = 1000  # entries that may be missing in a row; what lies further off was put there to make the log end late
 
 
 @dataclass(frozen=True)
@@ -65,7 +39,13 @@ class AuditLog:
     ledger: Ledger | None
 
     def record(
-        self, event: EventName, *, version: int | None = None, manifest: str | None = None, **details: int
+        self,
+        event: EventName,
+        *,
+        version: int | None = None,
+        manifest: str | None = None,
+        job: JobNote | None = None,
+        **details: int,
     ) -> Entry:
         """Appends an entry. Raises StoreError when its outcome stays unknown, SignatureRejected on a damaged end."""
         body = {
@@ -78,18 +58,16 @@ class AuditLog:
             "manifest": manifest,
             "ledger": self.ledger.view.head.index if self.ledger else None,
             "details": details,
+            **({"job": job.model_dump(mode="json")} if job else {}),
         }
-        for _ in range(_TRIES):
-            index = max(indices(self.store), default=-1) + 1
+        for _ in range(_PLACES):
+            index = end(self.store)
             previous = canonical.digest(entry_bytes(self.store, index - 1)) if index else None
-            document = signing.sign({**body, "index": index, "previous": previous}, self.signer, _CONTEXT)
-            if _landed(self.store, f"{FOLDER}/{index}", canonical.encode(document)):
-                return decode_entry(canonical.encode(document), where=self._where(index))
+            data = encode_entry({**body, "index": index, "previous": previous}, self.signer)
+            if _landed(self.store, f"{FOLDER}/{index}", data):
+                return decode_entry(data, where=f"{self.store.url}/{FOLDER}/{index}")
         where = f"{self.store.url}/{FOLDER}"
         raise StoreError("no free place found: others write to this log all the time", where=where)
-
-    def _where(self, index: int) -> str:
-        return f"{self.store.url}/{FOLDER}/{index}"
 
 
 def indices(store: Store) -> list[int]:
@@ -98,25 +76,29 @@ def indices(store: Store) -> list[int]:
     return sorted(int(name.group(1)) for name in names if name)
 
 
+def end(store: Store) -> int:
+    """The place after the last entry. Missing entries are passed over; an object far beyond them moves no end, or
+    whoever may write here could end the log."""
+    last = -1
+    for index in indices(store):
+        if index - last > _GAP:
+            break
+        last = index
+    return last + 1
+
+
 def entry_bytes(store: Store, index: int) -> bytes:
     """The entry as it was first written, whatever was put over it since. Raises SignatureRejected when it is gone."""
+    return original(store, index).data
+
+
+def original(store: Store, index: int) -> Original:
+    """The entry as it was first written, with what was put or deleted over it. Raises SignatureRejected."""
     try:
-        return store.original(f"{FOLDER}/{index}").data
+        return store.original(f"{FOLDER}/{index}")
     except ObjectNotFound as error:
         where = f"{store.url}/{FOLDER}/{index}"
         raise SignatureRejected("this entry of the audit log is missing", where=where) from error
-
-
-def decode_entry(data: bytes, *, where: str) -> Entry:
-    """The entry in `data`, signed by the key that it names. Raises SignatureRejected, naming `where`."""
-    try:
-        document: Any = canonical.decode(data)
-        if not isinstance(document, Mapping):
-            raise SignatureRejected("not an entry of an audit log", where=where)
-        named = signing.verify(dict(document), _CONTEXT, signer=str(document.get("key")), where=where)
-        return Entry.model_validate(named)
-    except (InvalidInput, ValidationError) as error:
-        raise SignatureRejected("not an entry of an audit log", where=where) from error
 
 
 def _landed(store: Store, key: str, data: bytes) -> bool:

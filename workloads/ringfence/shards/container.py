@@ -22,6 +22,7 @@ from __future__ import annotations
 import os
 from typing import TypeAlias
 
+import numpy as np
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.constant_time import bytes_eq
@@ -79,17 +80,17 @@ class Sealed:
         if self._count > _MOST_SEGMENTS or self.length < 0 or several:
             raise ShardUnavailable("truncated inside a segment", where=where)
 
-    def read(self, start: int, stop: int) -> bytearray:
-        """The plaintext from `start` to `stop` (or its end), of verified segments only.
+    def read(self, start: int, stop: int) -> memoryview:
+        """The plaintext from `start` to `stop` (or its end), of verified segments only, in memory of its own.
 
         Raises ShardUnavailable, naming the segment: altered, moved, or bound to something else than `aad`.
         """
         stop = min(stop, self.length)
         if stop <= start:
-            return bytearray()
+            return memoryview(b"")
         first, last = start // SEGMENT, (stop - 1) // SEGMENT
-        plain = bytearray(min((last + 1) * SEGMENT, self.length) - first * SEGMENT)
-        self._open(first, last + 1, memoryview(plain))
+        plain = np.empty(min((last + 1) * SEGMENT, self.length) - first * SEGMENT, np.uint8).data
+        self._open(first, last + 1, plain)
         return plain[start - first * SEGMENT : stop - first * SEGMENT]
 
     def open_into(self, plain: memoryview) -> None:
@@ -104,10 +105,12 @@ class Sealed:
         decrypt, body, aad, last = self._cipher.decrypt_into, self._body, self._aad, self._count - 1
         number = first
         try:
-            for number in range(first, end):
-                sealed = body[number * _STEP : (number + 1) * _STEP]
-                place = (number - first) * SEGMENT
-                decrypt(_nonce(number, number == last), sealed, aad, plain[place : place + len(sealed) - _TAG])
+            for number in range(first, min(end, last)):
+                start, place = number * _STEP, (number - first) * SEGMENT
+                decrypt(_nonce(number), body[start : start + _STEP], aad, plain[place : place + SEGMENT])
+            if end > last:
+                number = last
+                decrypt(_nonce(number, last=True), body[number * _STEP :], aad, plain[(number - first) * SEGMENT :])
         except InvalidTag:
             message = "is altered, moved, truncated or belongs to another object"
             raise ShardUnavailable(f"segment {number + 1} of {self._count} {message}", where=self._where) from None
@@ -164,12 +167,12 @@ def _seal_into(view: memoryview, sealed: memoryview, dek: bytes, aad: bytes, sal
     for number in range(count):
         plain = view[number * SEGMENT : (number + 1) * SEGMENT]
         place = number * _STEP
-        encrypt(_nonce(number, number == count - 1), plain, aad, body[place : place + len(plain) + _TAG])
+        encrypt(_nonce(number, last=number == count - 1), plain, aad, body[place : place + len(plain) + _TAG])
 
 
-def _nonce(number: int, last: bool) -> bytes:
+def _nonce(number: int, last: bool = False) -> bytes:
     """Seven zero bytes, the segment's number in 32 bits, and whether it is the last one."""
-    return number.to_bytes(11, "big") + (b"\x01" if last else b"\x00")
+    return (number << 8 | last).to_bytes(12, "big")
 
 
 def _derive(dek: bytes, header: bytes) -> tuple[bytes, bytes]:

@@ -86,6 +86,7 @@ def _without_bytes(table: Any, path: Path) -> Any:
 
 
 def _checked_header(path: Path, schema: DatasetSchema | None) -> list[str]:
+    check_no_images(path, schema)
     _check_encoding(path)
     names = _header(path, declared_types(schema))
     _check_header(names, schema, path)
@@ -109,6 +110,15 @@ def declared_types(schema: DatasetSchema | None) -> dict[str, pa.DataType]:
     return {} if schema is None else {field.name: field.type for field in schema.arrow_schema()}
 
 
+def check_no_images(path: Path, schema: DatasetSchema | None) -> None:
+    """Raises InvalidRows where the schema declares an image: text files hold none."""
+    image = next((column for column in schema.kept if column.type == "image"), None) if schema else None
+    if image is not None:
+        remedy = "write the rows as Parquet, the image as fixed-size binary"
+        message = f"column {image.name!r} is an image, which this kind of file cannot hold"
+        raise InvalidRows(message, where=str(path), remedy=remedy)
+
+
 def _check_encoding(path: Path) -> None:
     with path.open("rb") as file:
         if file.read(2) in _UTF16:
@@ -117,7 +127,7 @@ def _check_encoding(path: Path) -> None:
 
 def _header(path: Path, types: dict[str, pa.DataType]) -> list[str]:
     try:
-        options = pa.csv.ReadOptions(block_size=2**24)
+        options = pa.csv.ReadOptions(block_size=2**24, use_threads=False)
         convert = pa.csv.ConvertOptions(column_types=dict.fromkeys(types, pa.binary()))
         with pa.csv.open_csv(str(path), read_options=options, convert_options=convert) as reader:
             return list(reader.schema.names)

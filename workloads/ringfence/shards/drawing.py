@@ -22,7 +22,7 @@ from ringfence.shards.fetch import check_key, fetch_shard, unsealed
 from ringfence.shards.keys import Kek
 from ringfence.shards.manifest import Manifest, ShardInfo
 from ringfence.shards.open import Part, check_retention, check_rows
-from ringfence.shards.records import Indices, RecordFile
+from ringfence.shards.records import Indices, RecordFile, in_groups
 from ringfence.store.interface import Store
 
 _THREADS = 4
@@ -67,16 +67,12 @@ class FetchedDataset:
         if indices.min() < 0 or indices.max() >= len(self):
             raise InvalidInput(f"there are records 0 to {len(self) - 1} only")
         owners = np.searchsorted(self._ends, indices, side="right")
-        order = np.argsort(owners, kind="stable")
-        wanted, starts = np.unique(owners[order], return_index=True)
-        ends = [*starts[1:], len(order)]
-        found = []
-        for shard, start, end in zip(wanted, starts, ends, strict=True):
-            first = 0 if shard == 0 else self._ends[shard - 1]
-            found.append(self._files[shard].take(indices[order[start:end]] - first))
-        back = np.empty(len(order), dtype=np.int64)
-        back[order] = np.arange(len(order))
-        return pa.concat_tables(found).take(pa.array(back))
+
+        def taken(shard: int, wanted: Indices) -> pa.Table:
+            first = self._ends[shard - 1] if shard else 0
+            return self._files[shard].take(indices[wanted] - first)
+
+        return in_groups(owners, taken)
 
 
 def _records(sealed: Buffer, manifest: Manifest, shard: ShardInfo, kek: Kek | None, where: str) -> RecordFile:

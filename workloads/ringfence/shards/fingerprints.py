@@ -33,13 +33,16 @@ def hashes_of(values: pa.ChunkedArray, key: bytes) -> Hashes:
 
 
 def _words(values: pa.ChunkedArray, key: bytes) -> Hashes:
-    """One word a value: the bits of a number, a hash of a text; equal values give equal words."""
+    """One word a value: the bits of a number, a hash of a text or an image; equal values give equal words."""
     flat = values.combine_chunks()
     if kinds.is_string(flat.type):
         coded = flat.dictionary_encode()
         texts = (text.encode() for text in coded.dictionary.to_pylist())
         table = b"".join(blake2b(text, digest_size=_SIZE, key=key).digest() for text in texts)
         words: Hashes = np.frombuffer(table, np.uint64)[coded.indices.to_numpy()]
+    elif kinds.is_fixed_size_binary(flat.type):
+        images = (blake2b(image.as_buffer(), digest_size=_SIZE, key=key).digest() for image in flat)
+        words = np.frombuffer(b"".join(images), np.uint64)
     elif kinds.is_floating(flat.type):
         words = (pc.cast(flat, pa.float64()).to_numpy() + 0.0).view(np.uint64)  # -0.0 becomes 0.0
     else:

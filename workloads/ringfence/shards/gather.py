@@ -1,7 +1,7 @@
 """Cleaning a source of any size: a table at a time, with a sample for the quality report.
 
-Up to 65,536 records the report sees all of them. Beyond that it sees every second, then every fourth, and so on, so
-that memory stays fixed; the report says how many it saw.
+Up to 65,536 records and 64 MiB the report sees all of them. Beyond that it sees every second, then every
+fourth, and so on, so that memory stays fixed; the report says how many it saw.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from ringfence.shards.fingerprints import Seen, fingerprints
 from ringfence.shards.sources import Source
 
 _SAMPLE = 65_536
+_SAMPLE_BYTES = 2**26  # images and texts: fewer of them
+_PIECES = 256  # of a sample: a long source gives a record or two at a time, and each piece has a cost of its own
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ class _Sample:
 
     def __init__(self, schema: DatasetSchema) -> None:
         self._schema, self._step, self._next = schema, 1, 0
+        self._records = self._bytes = 0
         self._tables: list[pa.Table] = []
         self._labels: dict[object, pa.Table] = {}
 
@@ -97,9 +100,13 @@ class _Sample:
                 self._labels.setdefault(label, rows.slice(pc.index(values, label).as_py(), 1))
         places = np.arange(self._next, rows.num_rows, self._step)
         self._next = int(self._next + len(places) * self._step - rows.num_rows)
-        self._tables.append(rows if self._step == 1 else rows.take(pa.array(places)))
-        if sum(table.num_rows for table in self._tables) > _SAMPLE:
+        taken = rows if self._step == 1 else rows.take(pa.array(places))
+        self._tables.append(taken)
+        self._records, self._bytes = self._records + taken.num_rows, self._bytes + taken.nbytes
+        while self._records > _SAMPLE or (self._records > 1 and self._bytes > _SAMPLE_BYTES):
             self._halve()
+        if len(self._tables) == _PIECES:
+            self._keep(pa.concat_tables(self._tables).combine_chunks())
 
     def table(self) -> pa.Table:
         sample = pa.concat_tables([self._schema.arrow_schema().empty_table(), *self._tables])
@@ -110,8 +117,12 @@ class _Sample:
 
     def _halve(self) -> None:
         whole = pa.concat_tables(self._tables)
-        self._tables = [whole.take(pa.array(np.arange(0, whole.num_rows, 2)))]
+        self._keep(whole.take(pa.array(np.arange(0, whole.num_rows, 2))))
         self._step, self._next = 2 * self._step, self._next + (self._step if whole.num_rows % 2 else 0)
+
+    def _keep(self, sample: pa.Table) -> None:
+        self._tables = [sample]
+        self._records, self._bytes = sample.num_rows, sample.nbytes
 
 
 def _sum(first: ColumnCounts | None, second: ColumnCounts) -> ColumnCounts:

@@ -19,7 +19,8 @@ from ringfence.privacy.ledger.entries import ShardEntry
 from ringfence.privacy.ledger.ledger import Ledger
 from ringfence.privacy.ledger.operations import add_shards, erase
 from ringfence.privacy.ledger.witness import Witness
-from ringfence.shards.audit import AuditLog, EventName
+from ringfence.shards.audit import AuditLog
+from ringfence.shards.audit_entry import EventName
 from ringfence.shards.fetch import check_key
 from ringfence.shards.keys import Kek
 from ringfence.shards.manifest import Manifest, ShardInfo, read_manifest

@@ -12,7 +12,7 @@ import pyarrow.json
 
 from ringfence.errors import InvalidRows
 from ringfence.schema import DatasetSchema
-from ringfence.shards.csv_source import Types, declared_types, not_utf8
+from ringfence.shards.csv_source import Types, check_no_images, declared_types, not_utf8
 
 _JSON_BLOCK = 2**20  # bytes; pyarrow counts the rows of an error from the start of its block
 _JSON_COLUMN = re.compile(r"Column\(/([^)]*)\)")
@@ -21,7 +21,7 @@ _JSON_COLUMN = re.compile(r"Column\(/([^)]*)\)")
 def read_jsonl(path: Path) -> Any:
     """A whole file with one JSON object a line, its types as they look. Raises InvalidRows."""
     try:
-        return _legible(pa.json.read_json(str(path)), path)
+        return legible(pa.json.read_json(str(path)), path)
     except pa.ArrowException as error:
         raise _json_fault(str(error), path) from None
 
@@ -32,6 +32,7 @@ def settle_jsonl(path: Path, schema: DatasetSchema) -> Types:
     An identifier may be written as a whole number, and a word among numbers is for the declared treatment. Reads the
     whole file, a block at a time. Raises InvalidRows.
     """
+    check_no_images(path, schema)
     types = declared_types(schema)
     chosen, first = dict(types), dict[str, str]()
     while True:
@@ -53,7 +54,7 @@ def stream_jsonl(path: Path, schema: DatasetSchema, types: Types) -> Iterator[An
     """The file as tables of about a mebibyte each, at least one, read as `types`. Raises InvalidRows."""
     declared = declared_types(schema)
     for table in _json_blocks(path, types):
-        for position, name in enumerate(_legible(table, path).column_names):
+        for position, name in enumerate(legible(table, path).column_names):
             if declared[name] == pa.string():
                 table = table.set_column(position, name, table[name].cast(pa.string()))
         yield table
@@ -67,7 +68,8 @@ def _json_blocks(path: Path, types: Types) -> Iterator[Any]:
             yield pa.Table.from_batches([batch])
 
 
-def _legible(table: Any, path: Path) -> Any:
+def legible(table: Any, path: Path) -> Any:
+    """The table, if all its text is UTF-8. Raises InvalidRows naming the column."""
     for name in table.column_names:
         if pa.types.is_string(table.field(name).type) and _damaged(table[name]):
             raise not_utf8(path, f"column {name!r} is")

@@ -15,7 +15,7 @@ from ringfence.shards.keys import Kek, load_kek
 from ringfence.shards.manifest import Manifest
 
 MOUNTED = Path("/etc/ringfence/key")
-"""Where a pod's Secret is mounted: its entry `kek`, and during a rotation further ones."""
+"""Where a pod's Secret is mounted: its entry `kek`, and during a rotation `kek-next`."""
 
 
 class KeyProvider(Protocol):

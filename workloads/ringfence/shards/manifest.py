@@ -82,7 +82,7 @@ class Manifest(Strict):
     format_version: Literal[1]
     dataset: Annotated[str, Field(pattern=r"^ds-[0-9a-f]{32}$")]
     version: Version
-    unit: Annotated[str, Field(pattern=r"^(Record|User:.{1,128})$")]
+    unit: Annotated[str, Field(pattern=r"^(Record|User:.{1,128}|Silo)$")]
     public: bool
     owner: Public
     schema_: DatasetSchema = Field(alias="schema")

@@ -72,10 +72,8 @@ def open_shard(store: Store, manifest: Manifest, shard: ShardInfo, kek: Kek | No
     """The rows of one shard, whatever its part and the terms; else raises as `open_dataset` does."""
     where = f"{store.url}/{shard.key}"
     found = unsealed(fetch_shard(store, manifest, shard), manifest, shard, kek, where)
-    plain = bytearray(found.length)
-    found.open_into(memoryview(plain))
     try:
-        table = records.decode(plain)
+        table = records.decode(found.read(0, found.length))
     except (pa.ArrowException, OSError):
         raise ShardUnavailable("it opens, but does not hold Arrow records", where=where) from None
     check_rows(table.num_rows, table.schema, manifest, shard, where)
@@ -97,6 +95,7 @@ def check_retention(manifest: Manifest, where: str, now: datetime) -> None:
             f"clause retainUntil: the rows may not be opened after {manifest.terms.retain_until}",
             where=where,
             remedy="their owner sweeps them with `ringfence erase URL --expired`",
+            clauses=("retainUntil",),
         )
 
 

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from ringfence.errors import InvalidRows
 from ringfence.quality import check_cleaned, report
+from ringfence.shards.comparing import Comparison
 from ringfence.shards.fingerprints import Seen, hashes_of
 from ringfence.shards.gather import Gathered, Gathering
 from ringfence.shards.manifest import Manifest, ShardInfo
@@ -34,11 +35,11 @@ class Found:
     report: dict[str, Any]
 
 
-def first_reading(request: SealRequest, source: Source, before: Manifest | None) -> Found:
-    """Every row read and cleaned; nothing has been written yet."""
+def first_reading(request: SealRequest, source: Source, before: Manifest | None, comparison: Comparison) -> Found:
+    """Every row read and cleaned, its person kept for `comparison`; nothing has been written yet."""
     gathering = Gathering(source)
-    for _ in gathering.tables():
-        pass
+    for rows in gathering.tables():
+        comparison.add(rows)
     cleaned = gathering.result()
     if before is None:
         check_cleaned(cleaned, request.schema, source.where)

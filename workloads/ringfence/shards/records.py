@@ -8,6 +8,7 @@ of one batch; they open whole.)
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -61,28 +62,39 @@ class RecordFile:
         return int(last * self._size + self._file.get_batch(last).num_rows)
 
     def take(self, indices: Indices) -> pa.Table:
-        """The records `indices` [n], each below `count()`, in their order; repeats are allowed."""
+        """The records `indices` [n], n at least 1, each below `count()`, in their order; repeats are allowed."""
         if self._table is not None:
             return self._table.take(pa.array(indices))
         batches, places = np.divmod(indices, self._size)
-        order = np.argsort(batches, kind="stable")
-        wanted, starts = np.unique(batches[order], return_index=True)
-        ends = [*starts[1:], len(order)]
-        found = [
-            self._file.get_batch(int(batch)).take(pa.array(places[order[start:end]]))
-            for batch, start, end in zip(wanted, starts, ends, strict=True)
-        ]
-        back = np.empty(len(order), dtype=np.int64)
-        back[order] = np.arange(len(order))
-        return pa.Table.from_batches(found, self._file.schema).take(pa.array(back))
+
+        def taken(batch: int, wanted: Indices) -> pa.Table:
+            return pa.Table.from_batches([self._file.get_batch(batch).take(pa.array(places[wanted]))])
+
+        return in_groups(batches, taken)
 
 
-class _Plaintext(io.RawIOBase):
-    """The plaintext of a sealed object as a file that is read, never whole."""
+def in_groups(groups: Indices, take: Callable[[int, Indices], pa.Table]) -> pa.Table:
+    """One row for each of `groups` [n], in their order; `take` gives those of one group, by their places in `groups`.
+    There is at least one."""
+    if (groups == groups[0]).all():
+        return take(int(groups[0]), np.arange(len(groups)))
+    order = np.argsort(groups, kind="stable")
+    parts = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
+    back = np.empty(len(order), dtype=np.int64)
+    back[order] = np.arange(len(order))
+    return pa.concat_tables([take(int(groups[part[0]]), part) for part in parts]).take(pa.array(back))
+
+
+class _Plaintext:
+    """The plaintext of a sealed object as a file that is read, never whole: what Arrow asks of one, without a copy."""
+
+    closed = False
 
     def __init__(self, sealed: Sealed) -> None:
-        super().__init__()
         self._sealed, self._place = sealed, 0
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
     def readable(self) -> bool:
         return True
@@ -101,8 +113,8 @@ class _Plaintext(io.RawIOBase):
         self._place = start + offset
         return self._place
 
-    def read(self, size: int | None = -1) -> bytes:
+    def read(self, size: int | None = -1) -> memoryview:
         stop = self._sealed.length if size is None or size < 0 else self._place + size
-        found = bytes(self._sealed.read(self._place, stop))
+        found = self._sealed.read(self._place, stop)
         self._place += len(found)
         return found

@@ -15,10 +15,11 @@ from ringfence.privacy.ledger.witness import Witness
 from ringfence.schema import DatasetSchema
 from ringfence.shards.keys import Kek
 from ringfence.shards.manifest import Manifest
+from ringfence.shards.overlap import Overlap
 from ringfence.shards.terms import Terms
 from ringfence.signing import public_name
 
-_UNIT = re.compile(r"Record|User:.{1,128}")
+_UNIT = re.compile(r"Record|User:.{1,128}|Silo")
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,9 @@ class SealRequest:
     largest loss of all that is there. `ledger_url` puts the ledger elsewhere than at `url`.
     `shard_records` is the largest number of records in a shard. `witness` remembers heads of the ledger.
     `validation` is the share of units kept for scores (a decimal below 1); appended rows follow the dataset's split.
-    `terms` are the dataset's from now on; None leaves them as they are.
+    `terms` are the dataset's from now on; None leaves them as they are. `beside` are URLs of the owner's other
+    datasets, whose persons are compared with these; `overlap` accepts that some stand in both, so that guarantees add
+    up.
     """
 
     source: Path | str | pa.Table
@@ -68,12 +71,14 @@ class SealRequest:
     witness: Witness | None = None
     validation: str | None = None
     terms: Terms | None = None
+    beside: tuple[str, ...] = ()
+    overlap: bool = False
 
 
 @dataclass(frozen=True)
 class SealResult:
     """The manifest as published; records read and sealed; records that each column would drop, where one may count in
-    several; and exact duplicates."""
+    several; exact duplicates; and persons who stand in other datasets too."""
 
     manifest: Manifest
     url: str
@@ -81,6 +86,7 @@ class SealResult:
     sealed: int
     dropped: Mapping[str, int]
     duplicates: int
+    overlap: Overlap
 
 
 def check_request(request: SealRequest, keys: SealKeys) -> None:
@@ -90,9 +96,10 @@ def check_request(request: SealRequest, keys: SealKeys) -> None:
         "a shard holds at least one record": request.shard_records < 1,
         "a public dataset has no ledger": request.public and (request.ledger_url or request.new_records),
         "new_records is said of appended rows only": request.new_records and not request.append,
-        "appended rows of unit User inherit what was spent": request.new_records and request.unit != "Record",
+        "appended rows of unit User or Silo inherit what was spent": request.new_records and request.unit != "Record",
         "appended rows are accounted for in the dataset's own ledger": request.append and request.ledger_url,
         "the split of a dataset is made with it, and appended rows follow it": request.append and request.validation,
+        "the persons of a public dataset are not compared": request.public and (request.beside or request.overlap),
         "a key is needed to seal: name the owner's key file": not request.public and keys.kek is None,
     }
     for fault, present in faults.items():
@@ -104,7 +111,7 @@ def _check_unit(request: SealRequest) -> None:
     column = request.schema.unit_column
     _, _, named = request.unit.partition(":")
     if not _UNIT.fullmatch(request.unit):
-        raise InvalidInput(f"unit {request.unit[:60]!r} is not Record or User:<column>", where=request.url)
+        raise InvalidInput(f"unit {request.unit[:60]!r} is not Record, User:<column> or Silo", where=request.url)
     if named and (column is None or column.name != named):
         message = f"unit {request.unit!r} names a column that is not the schema's unit column"
         raise InvalidInput(message, where=request.url, remedy="declare it with `role: unit` and type identifier")

@@ -10,9 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ringfence import canonical
-from ringfence.errors import InvalidInput
+from ringfence.errors import InvalidInput, KeyRejected
+from ringfence.privacy.ledger.operations import add_writer, transfer
 from ringfence.privacy.ledger.witness import Witness
-from ringfence.shards.audit import EventName
+from ringfence.shards.audit_entry import EventName
 from ringfence.shards.binding import wrapping_binding
 from ringfence.shards.fetch import shard_key
 from ringfence.shards.handover import hand_over
@@ -24,6 +25,7 @@ from ringfence.shards.publish import Draft
 from ringfence.shards.request import SealKeys
 from ringfence.shards.sealed_quality import open_quality, quality_key, seal_quality
 from ringfence.shards.splitting import rewrapped_split
+from ringfence.signing import public_name
 from ringfence.store import Stores
 
 
@@ -41,11 +43,12 @@ class Rotation:
 def rotate(rotation: Rotation, stores: Stores, progress: Progress | None = None) -> Manifest:
     """The manifest of the next version, published. Where the signing keys differ, the old one signs the handover.
 
-    Raises InvalidInput when nothing would change, KeyRejected when `old` is not the dataset's key, LedgerError while a
-    job holds shards that would be destroyed, and StoreError.
+    Raises InvalidInput when nothing would change, KeyRejected when `old` are not the dataset's and the ledger's keys,
+    LedgerError while a job holds shards that would be destroyed, and StoreError.
     """
     holding = Holding.open(rotation.url, stores, rotation.old, rotation.witness)
     _check(rotation, holding)
+    _let_spend(rotation, holding)
     draft = holding.draft(rotation.new.kek)
     replaced: Replaced = {}
     if rotation.reseal:
@@ -78,6 +81,28 @@ def _check(rotation: Rotation, holding: Holding) -> None:
         raise InvalidInput("a new key is needed: name its file", where=rotation.url)
     if rotation.reseal:
         holding.require_idle("resealing")
+
+
+def _let_spend(rotation: Rotation, holding: Holding) -> None:
+    """In the ledger, signed by the key that opened it: a new signing key may write there, and takes the old one's place
+    where that one spent from it. Before the manifest, so that no owner is named who cannot run a job.
+
+    Raises KeyRejected when the key that opened the ledger is not given.
+    """
+    ledger, new = holding.ledger, rotation.new.public
+    if ledger is None or new == rotation.old.public:
+        return
+    opener = rotation.old.ledger_signer
+    if public_name(opener) != ledger.view.owner_key:
+        raise KeyRejected(
+            f"the ledger was opened by {ledger.view.owner_key}, which must let a new key write there",
+            where=f"{ledger.store.url}/ledger",
+            remedy="name that key's file with --ledger-key",
+        )
+    if new not in ledger.view.writers:
+        add_writer(ledger, opener, new, "the owner's later key")
+    if ledger.view.owner_identity == f"key:{rotation.old.public}":
+        transfer(ledger, opener, f"key:{new}")
 
 
 def _handovers(rotation: Rotation, holding: Holding) -> tuple[object, ...]:

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from ringfence import signing
 from ringfence.errors import InvalidInput, SchemaMismatch
 from ringfence.privacy.ledger.ledger import Ledger
-from ringfence.shards.audit import AuditLog, EventName
+from ringfence.shards.audit import AuditLog
+from ringfence.shards.audit_entry import EventName
+from ringfence.shards.comparing import Comparison
 from ringfence.shards.fetch import check_key
 from ringfence.shards.manifest import Manifest, ShardInfo, current_version, read_manifest
 from ringfence.shards.open import Progress
@@ -31,15 +33,17 @@ def seal(request: SealRequest, stores: Stores, keys: SealKeys, progress: Progres
     """Seal rows as a new dataset, or append them to one.
 
     The source is read twice: once to check that every record may be sealed, before anything is written, and once to
-    seal. Raises InvalidInput for a request that contradicts itself or a URL that holds a dataset already, InvalidRows
-    when the rows do not satisfy the schema, SchemaMismatch, KeyRejected and SignatureRejected when they do not fit the
-    dataset they are appended to, ConditionalWritesUnsupported and StoreError, and the ledger's errors.
+    seal. Raises InvalidInput for a request that contradicts itself, a URL that holds a dataset already or persons who
+    stand in another dataset of the owner, InvalidRows when the rows do not satisfy the schema, SchemaMismatch,
+    KeyRejected and SignatureRejected when they do not fit the dataset they are appended to,
+    ConditionalWritesUnsupported and StoreError, and the ledger's errors.
     """
     check_request(request, keys)
     store = stores.open(request.url)
     before = _before(request, store, keys)
-    source = Source(request.source, request.schema)
-    found = first_reading(request, source, before)
+    source, comparison = Source(request.source, request.schema), Comparison(request)
+    found = first_reading(request, source, before, comparison)
+    overlap = comparison.result(stores, keys, before.dataset if before else "", progress)
     require_conditional_writes(store)
     ledger = _ledger(request, stores, keys, before)
     draft = _draft(request, store, keys, before, ledger)
@@ -50,7 +54,7 @@ def seal(request: SealRequest, stores: Stores, keys: SealKeys, progress: Progres
         units.add_all(store, before, keys)
         writing = Writing(draft, source, units, split)
         shards = second_reading(request, writing, found, progress)
-        quality = write_quality(draft, found.report)
+        quality = write_quality(draft, {**found.report, **overlap.report()})
         if ledger:
             register(ledger, keys.ledger_signer, shards, fresh=before is None or request.new_records)
         sealed = _Sealed(shards, units.count, quality, keys.public, split)
@@ -65,7 +69,7 @@ def seal(request: SealRequest, stores: Stores, keys: SealKeys, progress: Progres
     sweep(store, stale)
     cleaned = found.cleaned
     dropped = {name: counts.dropped for name, counts in cleaned.columns.items() if counts.dropped}
-    return SealResult(manifest, store.url, cleaned.read, cleaned.kept, dropped, cleaned.duplicates)
+    return SealResult(manifest, store.url, cleaned.read, cleaned.kept, dropped, cleaned.duplicates, overlap)
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,10 @@ from ringfence.quality.fusion import Fused, fuse
 from ringfence.quality.mapping import load_mapping
 from ringfence.schema import DatasetSchema
 from ringfence.shards.csv_source import Types, kept_of, name_the_rest, read_csv, settle_csv, stream_csv
-from ringfence.shards.json_source import read_jsonl, settle_jsonl, stream_jsonl
+from ringfence.shards.json_source import legible, read_jsonl, settle_jsonl, stream_jsonl
 
 _BLOCK = 16_384  # rows
+_IMAGES = 2**24  # bytes of images in them
 _BUFFER = 2**20  # bytes of a Parquet column read at a time
 _COMPRESSED = (".gz", ".bz2", ".zst")
 
@@ -210,8 +211,10 @@ def _stream_parquet(path: Path, schema: DatasetSchema, types: Types) -> Iterator
         names = file.schema_arrow.names
         wanted = kept_of(names, schema)
         yield name_the_rest(file.schema_arrow.empty_table().select(wanted), names)
-        for batch in file.iter_batches(_BLOCK, columns=wanted, use_threads=False):
-            yield name_the_rest(pa.Table.from_batches([batch]), names)
+        images = sum(column.size for column in schema.kept if column.type == "image")
+        block = min(_BLOCK, max(1, _IMAGES // max(1, images)))
+        for batch in file.iter_batches(block, columns=wanted, use_threads=False):
+            yield name_the_rest(legible(pa.Table.from_batches([batch]), path), names)
 
 
 _PARQUET = _Kind(pq.read_table, _settle_parquet, _stream_parquet)

@@ -76,6 +76,8 @@ def erase(subject: Subject, stores: Stores, progress: Progress | None = None) ->
     if counts:
         holding.require_idle("erasing")
         manifest = _without(holding, subject, counts, progress)
+    else:
+        holding.log.record("erased", records=0)
     destroyed = destroy(holding, manifest, "erasure")
     return Erased(manifest, sum(counts.values()), tuple(destroyed), _jobs(holding, set(counts)))
 

@@ -56,29 +56,28 @@ class Terms(Strict):
         return self.retain_until is not None and now.astimezone(UTC).date() > date.fromisoformat(self.retain_until)
 
 
-def refusals(terms: Terms | None, job: FederatedJob, now: datetime) -> tuple[str, ...]:
-    """Every clause that forbids `job` at the time `now`, named and in words; () when the terms allow it. Pure."""
+def refusals(terms: Terms | None, job: FederatedJob, now: datetime) -> dict[str, str]:
+    """Every clause that forbids `job` at the time `now`, with the words for it; empty when the terms allow it. Pure."""
     if terms is None:
-        return ()
-    spec, found = job.spec, []
+        return {}
+    spec, found = job.spec, dict[str, str]()
     purpose = spec.purpose or "(none)"
     if terms.purposes and spec.purpose not in terms.purposes:
-        found.append(f"clause purposes: purpose {purpose} is not among {', '.join(terms.purposes)}")
+        found["purposes"] = f"purpose {purpose} is not among {', '.join(terms.purposes)}"
     if spec.purpose in terms.opt_outs:
-        found.append(f"clause optOuts: people in the data have objected to purpose {purpose}")
+        found["optOuts"] = f"people in the data have objected to purpose {purpose}"
     elif terms.opt_outs and spec.purpose is None:
-        found.append(f"clause optOuts: the job names no purpose, and {', '.join(terms.opt_outs)} is objected to")
+        found["optOuts"] = f"the job names no purpose, and {', '.join(terms.opt_outs)} is objected to"
     if terms.consumers and job.metadata.namespace not in terms.consumers:
-        found.append(f"clause consumers: namespace {job.metadata.namespace} is not among {', '.join(terms.consumers)}")
+        found["consumers"] = f"namespace {job.metadata.namespace} is not among {', '.join(terms.consumers)}"
     if terms.residency and spec.region not in terms.residency:
-        region = spec.region or "(none)"
-        found.append(f"clause residency: region {region} is not among {', '.join(terms.residency)}")
+        found["residency"] = f"region {spec.region or '(none)'} is not among {', '.join(terms.residency)}"
     if terms.expired(now):
-        found.append(f"clause retainUntil: the rows may not be opened after {terms.retain_until}")
+        found["retainUntil"] = f"the rows may not be opened after {terms.retain_until}"
     elif terms.expired(now + timedelta(seconds=spec.active_deadline_seconds or 0)):
         late = "set a shorter activeDeadlineSeconds"
-        found.append(f"clause retainUntil: the job may last until after {terms.retain_until}: {late}")
-    return tuple(found)
+        found["retainUntil"] = f"the job may last until after {terms.retain_until}: {late}"
+    return {clause: f"clause {clause}: {words}" for clause, words in found.items()}
 
 
 def load_terms(path: Path) -> Terms:

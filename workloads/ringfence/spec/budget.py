@@ -91,6 +91,11 @@ class Runtime(Frozen):
         description='Greatest amounts that a job may ask for each node, such as cpu: "8", memory: 32Gi; a resource '
         "that is not listed is not bounded. Default: no bound.",
     )
+    metrics_from: Name | None = Field(
+        default=None,
+        description="Namespace of the Prometheus that may scrape the silo's pods: times, declared counts and use of "
+        "processors, nothing of rows. Default: none may.",
+    )
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel
 
+from ringfence import generated
 from ringfence.spec.budget import PrivacyBudget, PrivacyBudgetSpec
 from ringfence.spec.job import FederatedJob, FederatedJobSpec
 from ringfence.spec.resource import GROUP, VERSION, root_rules
@@ -122,30 +122,5 @@ def render() -> dict[str, str]:
     }
 
 
-def differences(folder: Path) -> list[str]:
-    """Names of files in `folder` that are missing, not current, or not ours."""
-    wanted = render()
-    found = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
-    stale = [name for name, text in wanted.items() if name not in found or found[name].read_bytes() != text.encode()]
-    return sorted(stale + [name for name in found if name not in wanted])
-
-
-def main(arguments: list[str]) -> int:
-    """Write the CRDs into a folder, or with --check say which differ. 0: done or equal; 1: different; 2: wrong call."""
-    check, folders = "--check" in arguments, [argument for argument in arguments if argument != "--check"]
-    if len(folders) != 1 or folders[0].startswith("-"):
-        sys.stderr.write("usage: python -m ringfence.spec.crds [--check] DIR\n")
-        return 2
-    folder = Path(folders[0])
-    if check:
-        stale = differences(folder)
-        sys.stderr.write("".join(f"{folder / name} is not what the models generate\n" for name in stale))
-        return 1 if stale else 0
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in render().items():
-        (folder / name).write_text(text, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(generated.main(render(), sys.argv[1:]))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, Strict, model_validator
+from pydantic import ConfigDict, Field, Strict, model_validator
 
 from ringfence.spec.arguments import Arguments
 from ringfence.spec.names import ClassPath, CodeUrl, Url
 from ringfence.spec.quantities import FractionDecimal, PositiveDecimal, ShareDecimal
-from ringfence.spec.resource import SET, Frozen, refuse_repeats
+from ringfence.spec.resource import SET, Frozen, contradiction, refuse_repeats, rule, validations
 
 
 class TaskSpec(Frozen):
@@ -42,8 +42,25 @@ class OptimizerSpec(Frozen):
     momentum: ShareDecimal = Field(default="0", description='Momentum, a decimal string in [0, 1). Default: "0".')
 
 
+_TAKING_PART = [
+    rule("has(self.batchSize) || has(self.everybody)", "is required", field="batchSize"),
+    rule(
+        "!(has(self.batchSize) && has(self.everybody) && self.everybody == 'Records')",
+        "must be left out, since everybody is Records",
+        field="batchSize",
+    ),
+    rule(
+        "!(has(self.usersPerRound) && has(self.everybody))",
+        "must be left out, since everybody takes its place",
+        field="usersPerRound",
+    ),
+]
+
+
 class LocalSpec(Frozen):
     """What a silo does in one round."""
+
+    model_config = ConfigDict(json_schema_extra=validations(_TAKING_PART))
 
     epochs: PositiveDecimal = Field(
         default="1",
@@ -51,23 +68,58 @@ class LocalSpec(Frozen):
         "pass. "
         'Default: "1".',
     )
-    batch_size: Annotated[int, Strict()] = Field(
+    everybody: Literal["Records", "Users"] | None = Field(
+        default=None,
+        description="Who takes part in every step, all of them, however many each silo has: Records instead of "
+        "batchSize, or Users instead of usersPerRound. No amplification by sampling is claimed. Default: samples are "
+        "drawn.",
+    )
+    batch_size: Annotated[int, Strict()] | None = Field(
+        default=None,
         ge=1,
         le=1_000_000,
         description="Records in a step, 1 to 1000000; with privacy the expected number, since each record is drawn "
         "alone. "
         "The sampling rate is batchSize divided by the dataset's training records. With usersPerRound: records of one "
-        "user in a step, in the order they were sealed in.",
+        "user in a step, in the order they were sealed in. Required without everybody; with it, all records are one "
+        "step.",
     )
     users_per_round: Annotated[int, Strict()] | None = Field(
         default=None,
         ge=1,
         le=1_000_000,
         description="Users that train in a round of each silo, 1 to 1000000; with privacy the expected number, since "
-        "each user is drawn alone. Required for datasets of unit User behind a budget, absent for those of other "
-        "units. With it, epochs and batchSize describe one user's training on its own records.",
+        "each user is drawn alone. It or `everybody: Users` is required for datasets of unit User behind a budget; "
+        "both are absent for those of other units. With either, epochs and batchSize describe one user's training on "
+        "its own records.",
     )
     optimizer: OptimizerSpec = Field(description="The optimizer of the local steps.")
+
+    @property
+    def by_user(self) -> bool:
+        """Whether the job trains user by user."""
+        return self.users_per_round is not None or self.everybody == "Users"
+
+    def batch(self, records: int) -> int:
+        """Records in a step of a silo with so many: all of them, or as many as the job says."""
+        return records if self.batch_size is None else self.batch_size
+
+    def users(self, units: int) -> int | None:
+        """Users in a round of a silo with so many; None for a job that does not train by user."""
+        return units if self.everybody == "Users" else self.users_per_round
+
+    @model_validator(mode="after")
+    def _taking_part(self) -> Self:
+        faults = []
+        if self.batch_size is None and self.everybody is None:
+            faults.append(("batchSize", "is required"))
+        if self.batch_size is not None and self.everybody == "Records":
+            faults.append(("batchSize", "must be left out, since everybody is Records"))
+        if self.users_per_round is not None and self.everybody is not None:
+            faults.append(("usersPerRound", f"must be left out, since everybody is {self.everybody}"))
+        if faults:
+            raise contradiction(faults)
+        return self
 
 
 class PrivacySpec(Frozen):

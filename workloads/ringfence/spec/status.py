@@ -42,6 +42,13 @@ _Scores = Annotated[
     ],
     Field(max_length=16),
 ]
+_Totals = Annotated[
+    dict[
+        Annotated[str, Strict(), Field(max_length=40)],
+        Annotated[str, Strict(), Field(max_length=32, description="A number, a decimal string.")],
+    ],
+    Field(max_length=16),
+]
 
 
 class SiloStatus(Frozen):
@@ -59,6 +66,9 @@ class SiloStatus(Frozen):
     manifest_digest: _Digest | None = Field(default=None, description="Digest of that manifest.")
     dataset: _Address | None = Field(default=None, description="URL of its dataset.")
     before: _Decimal | None = Field(default=None, description="Epsilon that its ledger had spent before this job.")
+    totals: _Totals | None = Field(
+        default=None, description="What its ended attempts came to: rounds, expected examples, seconds by part."
+    )
 
 
 class FederatedJobStatus(Frozen):
@@ -71,13 +81,19 @@ class FederatedJobStatus(Frozen):
         default=None, max_length=32, description="The conditions in one word, for the printed table only."
     )
     run: _Integer | None = Field(
-        default=None, ge=0, description="Times it was started: once, and once after each suspension or requeueing."
+        default=None,
+        ge=0,
+        description="Times it was started: once, and again after each suspension, requeueing or loss of its "
+        "coordinator.",
     )
     round: _Integer | None = Field(default=None, ge=0, le=10_000, description="Rounds committed so far.")
     rounds: _Integer | None = Field(default=None, ge=0, le=10_000, description="Rounds asked for.")
     epsilon: _Decimal | None = Field(default=None, description="The job's epsilon so far, over its committed rounds.")
     eta: _Time | None = Field(default=None, description="When the job will be done if it goes on as now, RFC 3339.")
     metrics: _Scores | None = Field(default=None, description="The last scores, by name.")
+    totals: _Totals | None = Field(
+        default=None, description="What the coordinator's rounds came to: updates, bytes, seconds by part."
+    )
     silos_ready: _Text | None = Field(default=None, max_length=16, description="Silos whose drivers run, of all.")
     silos: Annotated[tuple[SiloStatus, ...], Field(max_length=50, json_schema_extra=keyed("name"))] = Field(
         default_factory=tuple, description="Where each silo stands."

@@ -14,6 +14,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
 
 from ringfence.errors import ConditionalWritesUnsupported, ObjectNotFound, StoreError
@@ -36,6 +37,13 @@ class FolderStore:
         path = self._path(key)
         with self._failures("read", key):
             return path.read_bytes()
+
+    @contextmanager
+    def reading(self, key: str) -> Iterator[BufferedIOBase]:
+        """See Store. An object is replaced by rename, so an open file keeps its bytes."""
+        path = self._path(key)
+        with self._failures("read", key), path.open("rb") as file:
+            yield file
 
     def put(self, key: str, data: bytes) -> None:
         """See Store."""

@@ -6,7 +6,9 @@ key, when the store cannot be read or written, and InvalidInput for a key that `
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from io import BufferedIOBase
 from typing import Protocol
 
 
@@ -53,6 +55,10 @@ class Store(Protocol):
 
     def get(self, key: str) -> bytes:
         """The bytes of `key`. Raises ObjectNotFound when there is no such object."""
+
+    def reading(self, key: str) -> AbstractContextManager[BufferedIOBase]:
+        """For the block: a seekable file of the bytes that `key` has now, whatever replaces it, for objects that are
+        too large for memory. Raises ObjectNotFound when there is no such object."""
 
     def put(self, key: str, data: bytes) -> None:
         """Creates or replaces `key`; whole and durable when it returns."""

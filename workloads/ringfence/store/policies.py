@@ -44,8 +44,9 @@ _MANAGE = (
 
 
 def silo_policy(*, dataset: str, ledger: str, output: str, uid: str, silo: str) -> Policy:
-    """One silo of the job `uid` (or ANY_JOB): reads its own dataset, appends to its own ledger, keeps its own staging,
-    reads the job's models, commits and code, and writes its own updates and absences. Raises InvalidInput."""
+    """One silo of the job `uid` (or ANY_JOB): reads its own dataset, appends to its own ledger and audit log, keeps its
+    own staging, reads the job's models, commits and code, and writes its own updates and absences. Raises InvalidInput.
+    """
     data, chain, job = location(dataset), location(ledger), _job(output, uid)
     if not _SILO.fullmatch(silo):
         raise InvalidInput(f"{silo[:80]!r} is not the name of a silo", remedy="lower-case letters, digits and hyphens")
@@ -55,6 +56,7 @@ def silo_policy(*, dataset: str, ledger: str, output: str, uid: str, silo: str) 
         _allow(_GET, data, ["manifest/*", "shards/*"]),
         _listing(_LIST, data, ["manifest/"]),
         *_ledger(chain, writes=True),
+        *_audit(chain),
         _allow(_ALL, data, [f"{staging}/*"]),
         _listing(_LIST, data, [f"{staging}/"]),
         _allow(_GET, job, [f"{one}/{name}" for one in rounds for name in ("model", "commit")] + ["code/*"]),
@@ -95,8 +97,8 @@ def owner_policy(*, dataset: str, ledger: str) -> Policy:
 def operator_policy(
     *, datasets: Sequence[tuple[str, str]], outputs: Sequence[str], manage_users: bool = False
 ) -> Policy:
-    """The operator: reads manifests, appends to ledgers and prolongs their retention, clears what dead silos staged
-    (without reading it), and everything below `outputs`.
+    """The operator: reads manifests, appends to ledgers and audit logs and prolongs their retention, clears what dead
+    silos staged (without reading it), and everything below `outputs`.
 
     With `manage_users` it may also make users and policies (MinIO only). Whoever holds that can give itself any right
     in the store: then the operator is trusted with the store's availability as its administrator is; sealed objects
@@ -104,13 +106,14 @@ def operator_policy(
     """
     chains = [location(ledger) for _, ledger in datasets]
     held = [statement for dataset, ledger in datasets for statement in _declared(dataset, ledger, writes=True)]
+    told = [statement for chain in chains for statement in _audit(chain)]
     swept = [statement for dataset, _ in datasets for statement in _swept(location(dataset))]
-    kept = [_allow(_RETAIN, chain, ["ledger/*"]) for chain in chains]
+    kept = [_allow(_RETAIN, chain, ["ledger/*", "audit/*"]) for chain in chains]
     looked = [_allow(_LOOK_AT_BUCKET, Location(name, ""), None) for name in sorted({c.bucket for c in chains})]
     places = [location(url) for url in outputs]
     work = [one for place in places for one in (_allow(_ALL, place, ["*"]), _listing(_LIST, place, [""]))]
     users = [{"Effect": "Allow", "Action": list(_MANAGE)}] if manage_users else []
-    return _policy(*held, *swept, *kept, *looked, *work, *users)
+    return _policy(*held, *told, *swept, *kept, *looked, *work, *users)
 
 
 def _declared(dataset: str, ledger: str, *, writes: bool = False) -> list[Policy]:
@@ -138,7 +141,7 @@ def _ledger(chain: Location, *, writes: bool) -> list[Policy]:
 
 
 def _audit(chain: Location) -> list[Policy]:
-    """The owner's audit log, beside the ledger and no more to be deleted than it."""
+    """The dataset's audit log, beside the ledger and no more to be deleted than it."""
     actions = (*_READ_HISTORY, *_PUT)
     return [_allow(actions, chain, ["audit/*"]), _listing(_LIST_HISTORY, chain, ["audit/"])]
 

@@ -104,6 +104,11 @@ class Provisioner:
                     if _code(error) not in ("XMinioAdminNoSuchUser", "XMinioAdminNoSuchPolicy"):
                         raise
 
+    def users(self) -> list[str]:
+        """Names of all users but the administrator, whoever made them."""
+        with _failures("list the users", self.endpoint):
+            return sorted(json.loads(self._admin.user_list()))
+
     def renew(self, bucket: str, prefix: str, days: int) -> int:
         """Prolongs the lock of every version below `prefix` to `days` from now; returns how many were prolonged."""
         until = datetime.now(UTC).replace(microsecond=0) + timedelta(days=days)

@@ -7,10 +7,12 @@ that the name is taken or that a race was lost, and only reading tells which.
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from io import BufferedIOBase
 
 import obstore
 from obstore.exceptions import (
@@ -25,18 +27,12 @@ from obstore.exceptions import (
 from obstore.store import S3Store as Bucket
 
 from ringfence.errors import ConditionalWritesUnsupported, ObjectNotFound, StoreError
+from ringfence.store.connection import endpoint, summary
 from ringfence.store.interface import History, Listing, ObjectInfo, Original
 from ringfence.store.keys import check_key, check_prefix
 
-_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
-
-
 _RETRY_FOR = timedelta(seconds=30)
-
-
-def endpoint() -> str | None:
-    """The S3 endpoint of the environment; None means Amazon's own."""
-    return next((os.environ[name] for name in _ENDPOINTS if os.environ.get(name)), None)
+_NO_RIGHT = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch")
 
 
 @dataclass(frozen=True)
@@ -62,6 +58,17 @@ class S3Store:
         path = self._path(key)
         with self._failures("read", key):
             return bytes(obstore.get(self._client, path).bytes())
+
+    @contextmanager
+    def reading(self, key: str) -> Iterator[BufferedIOBase]:
+        """See Store. The bytes lie in an unnamed file of the temporary folder meanwhile."""
+        path = self._path(key)
+        with tempfile.TemporaryFile() as file:
+            with self._failures("read", key):
+                for chunk in obstore.get(self._client, path).stream():
+                    file.write(chunk)
+            file.seek(0)
+            yield file
 
     def put(self, key: str, data: bytes) -> None:
         """See Store."""
@@ -163,23 +170,27 @@ class S3Store:
             if verb == "read" and not _bucket_is_missing(error):
                 raise ObjectNotFound("no such object", where=where) from error
             raise StoreError(f"cannot {verb} this object: bucket {self.bucket} does not exist", where=where) from error
-        except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
-            remedy = "check the AWS_* variables and the policy of these credentials"
-            raise StoreError(f"not allowed to {verb} this object", where=where, remedy=remedy) from error
         except (BaseError, OSError, ValueError) as error:
-            reason = f"bucket {self.bucket} does not exist" if _bucket_is_missing(error) else summary(error)
-            raise StoreError(f"cannot {verb} this object: {reason}", where=where) from error
+            raise _refusal(verb, self.bucket, error, where) from error
+
+
+def _refusal(verb: str, bucket: str, error: Exception, where: str) -> StoreError:
+    """What an error means. The server's own code comes first: for a listing the library has one type for all of them,
+    and it takes a request that is out of time for one without rights."""
+    said, forbidden = str(error), (PermissionDeniedError, UnauthenticatedError, PermissionError)
+    if "RequestTimeTooSkewed" in said:
+        reason = "the clock of this machine and the store's differ too much"
+        return StoreError(f"cannot {verb} this object: {reason}", where=where, remedy="set the clocks right")
+    if isinstance(error, forbidden) or any(f"<Code>{code}<" in said for code in _NO_RIGHT):
+        remedy = "check the AWS_* variables and the policy of these credentials"
+        return StoreError(f"not allowed to {verb} this object", where=where, remedy=remedy)
+    reason = f"bucket {bucket} does not exist" if _bucket_is_missing(error) else summary(error)
+    return StoreError(f"cannot {verb} this object: {reason}", where=where)
 
 
 def _bucket_is_missing(error: Exception) -> bool:
     """The library has one type for a missing object and a missing bucket; only the server's code tells."""
     return "NoSuchBucket" in str(error)
-
-
-def summary(error: Exception) -> str:
-    """The first line of a library's message, without the debugging output that follows it."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__
 
 
 def _connect(bucket: str) -> Bucket:

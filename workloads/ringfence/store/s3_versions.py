@@ -14,8 +14,8 @@ from minio.credentials.providers import ChainedProvider, EnvAWSProvider, IamAwsP
 from minio.error import MinioException, S3Error
 
 from ringfence.errors import ObjectNotFound, StoreError
+from ringfence.store.connection import endpoint, summary
 from ringfence.store.interface import ObjectVersion
-from ringfence.store.s3 import endpoint, summary
 
 
 def versions(bucket: str, path: str, *, where: str) -> list[ObjectVersion]:

@@ -30,11 +30,15 @@ class SiloPlaces:
 
 @dataclass(frozen=True)
 class Setup:
-    """The silos of a store, where jobs write, and for how many days an entry of a ledger is locked."""
+    """The silos of a store, where jobs write, and for how many days an entry of a ledger is locked.
+
+    `holdout` is a dataset sealed as public, which the coordinator opens to score models; None for none.
+    """
 
     silos: tuple[SiloPlaces, ...]
     output: str
     lock_days: int
+    holdout: str | None = None
 
 
 def check_setup(setup: Setup) -> None:
@@ -54,8 +58,9 @@ def check_setup(setup: Setup) -> None:
 
 
 def unlocked_buckets(setup: Setup) -> list[str]:
-    """Buckets of datasets and outputs."""
-    return sorted({location(url).bucket for url in (*(silo.dataset for silo in setup.silos), setup.output)})
+    """Buckets of datasets, of outputs and of the hold-out."""
+    held = [] if setup.holdout is None else [setup.holdout]
+    return sorted({location(url).bucket for url in (*(silo.dataset for silo in setup.silos), setup.output, *held)})
 
 
 def locked_buckets(setup: Setup) -> list[str]:
@@ -76,7 +81,9 @@ def policies(setup: Setup) -> dict[str, Policy]:
         users[f"silo-{silo.name}"] = silo_policy(
             dataset=silo.dataset, ledger=silo.ledger, output=setup.output, uid=ANY_JOB, silo=silo.name
         )
-    users["coordinator"] = coordinator_policy(output=setup.output, uid=ANY_JOB, datasets=datasets)
+    users["coordinator"] = coordinator_policy(
+        output=setup.output, uid=ANY_JOB, datasets=datasets, holdout=setup.holdout
+    )
     users["operator"] = operator_policy(datasets=datasets, outputs=[setup.output])
     return users
 

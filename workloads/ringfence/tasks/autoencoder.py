@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from ringfence.errors import InvalidTask
 from ringfence.schema import DatasetSchema, Rows
-from ringfence.tasks.nets import Features, Widths, perceptron
+from ringfence.tasks.nets import Features, Widths, check_tabular, perceptron
 from ringfence.tasks.task import Batch, Encoded, Task
 
 
@@ -58,6 +58,7 @@ class AutoencoderNet(nn.Module):
 
     def __init__(self, schema: DatasetSchema, widths: Widths, code_dim: int) -> None:
         super().__init__()
+        check_tabular(schema)
         vocabularies = [len(column.values) for column in schema.categorical]
         self.features = Features(len(schema.numeric), vocabularies, widths.embedding_dim)
         self.sizes = [len(schema.numeric), *vocabularies]

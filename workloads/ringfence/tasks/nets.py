@@ -32,9 +32,19 @@ class Widths:
         return Widths(widths, embedding_dim)
 
     def net(self, schema: DatasetSchema, outputs: int) -> TabularNet:
-        """The network of these widths for the schema's features."""
+        """The network of these widths for the schema's features. Raises InvalidTask for images and texts."""
+        check_tabular(schema)
         vocabularies = [len(column.values) for column in schema.categorical]
         return TabularNet(len(schema.numeric), vocabularies, self.hidden, self.embedding_dim, outputs)
+
+
+def check_tabular(schema: DatasetSchema) -> None:
+    """Raises InvalidTask for a feature that is an image or a text: a tabular task would not look at it."""
+    other = next(iter((*schema.images, *schema.written)), None)
+    if other is not None:
+        task = "ImageClassifier" if other.type == "image" else "TextClassifier"
+        message = f"column {other.name!r} is {other.type}, which a tabular task does not look at"
+        raise InvalidTask(message, remedy=f"use {task}, or give it the role ignore")
 
 
 class Features(nn.Module):

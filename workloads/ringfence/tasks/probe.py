@@ -15,7 +15,13 @@ import torch
 from ringfence.schema import DatasetSchema
 from ringfence.tasks.encode import as_batch, name_of
 from ringfence.tasks.probe_model import build_model, check_gradients
-from ringfence.tasks.probe_records import check_encoding, check_independence, check_loss, check_predictions
+from ringfence.tasks.probe_records import (
+    check_encoding,
+    check_independence,
+    check_loss,
+    check_predictions,
+    with_own,
+)
 from ringfence.tasks.synthetic import synthetic_rows
 from ringfence.tasks.task import Task
 
@@ -41,8 +47,9 @@ def probe(task: Task, schema: DatasetSchema, *, seed: int = 0) -> ProbeResult:
         model = build_model(task, schema)
         batch = check_encoding(task, as_batch(synthetic_rows(schema, RECORDS, seed)), schema)
         others = check_encoding(task, as_batch(synthetic_rows(schema, RECORDS, seed + 1)), schema)
+        batch, others = with_own(task, model, batch), with_own(task, model, others)
         target = schema.target_column
-        check_predictions(task, model, batch, len(target.classes) if target else 0)
+        check_predictions(task, model, batch, len(target.classes) if target else None)
         losses = check_loss(task, model, batch)
         check_gradients(model, losses, name_of(task))
         check_independence(task, model, batch, others)

@@ -34,13 +34,28 @@ def check_encoding(task: Task, rows: pa.RecordBatch, schema: DatasetSchema) -> d
     return whole
 
 
-def check_predictions(task: Task, model: nn.Module, batch: Batch, classes: int = 0) -> None:
-    """`predict` is finite and [B], or [B, K] for a target of K = `classes` > 2 classes."""
+def with_own(task: Task, model: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    """The batch with what `personal` works out from each record, as if each were a user's only one."""
+    where = name_of(task)
+    with torch.no_grad(), task_step("personal", where, show_text=True):
+        found = [dict(task.personal(model, _take(batch, [position]))) for position in range(_records(batch))]
+        own = {name: torch.stack([one[name] for one in found]) for name in found[0]}
+    for name, values in own.items():
+        if name in batch:
+            raise InvalidTask(f"personal gives {name!r}, which encode gives too", where=where)
+        if not bool(torch.isfinite(values).all()):
+            raise InvalidTask(f"personal gives values in {name!r} that are not finite", where=where)
+    return {**batch, **own}
+
+
+def check_predictions(task: Task, model: nn.Module, batch: Batch, classes: int | None) -> None:
+    """`predict` is finite and [B], or [B, K] for a target of K = `classes` > 2 classes; without a target for any K."""
     was_training = model.training
     model.eval()
     with torch.no_grad(), task_step("predict", name_of(task), show_text=True):
         values = task.predict(model, batch)
-    by_class = isinstance(values, Tensor) and classes > 2 and list(values.shape) == [_records(batch), classes]
+    width = values.shape[1] if isinstance(values, Tensor) and values.ndim == 2 else 0
+    by_class = width > 2 and classes in (None, width) and len(values) == _records(batch)
     _check_by_record("predict", values[:, 0] if by_class else values, _records(batch), name_of(task))
     model.train(was_training)
 

@@ -10,6 +10,9 @@ import pyarrow as pa
 from ringfence.schema import Column, DatasetSchema
 from ringfence.schema.arrays import arrow_type
 
+_WORDS = 100  # of an invented text
+_TEXT = ("a", "the", "one", "who", "found", "it", "good", "bad", "not", "too", "and", "price", "taste", "?", "1999")
+
 
 def synthetic_rows(schema: DatasetSchema, records: int, seed: int = 0) -> pa.Table:
     """`records` rows with `schema.arrow_schema()`, each column uniform over its declared domain and independent.
@@ -25,6 +28,11 @@ def _values(column: Column, records: int, generator: np.random.Generator) -> Any
     if column.type == "identifier":
         people = max(1, records // 4)
         return [f"invented-{number}" for number in generator.integers(0, people, records)]
+    if column.type == "image":
+        return [generator.bytes(column.size) for _ in range(records)]
+    if column.type == "text":
+        lengths = generator.integers(1, min(_WORDS, column.max_length or 1), records, endpoint=True)
+        return [" ".join(generator.choice(_TEXT, length))[: column.max_length].strip() for length in lengths]
     if column.type == "number":
         low, high = column.bounds
         return np.clip(low + (high - low) * generator.random(records), low, high)

@@ -28,14 +28,8 @@ class TabularClassifier(Task):
         self.widths = Widths.of(hidden, embedding_dim)
 
     def model(self, schema: DatasetSchema) -> nn.Module:
-        target = schema.target_column
-        if target is None or len(target.classes) < 2:
-            found = "none is declared" if target is None else f"{target.name!r} is {target.type}"
-            raise InvalidTask(
-                f"TabularClassifier needs a target of two classes or more, but {found}",
-                remedy="declare it boolean, a category, or an integer from 0 to 1; TabularRegressor predicts numbers",
-            )
-        return self.widths.net(schema, outputs=1 if len(target.classes) == 2 else len(target.classes))
+        classes = classes_of(schema, "TabularClassifier")
+        return self.widths.net(schema, outputs=1 if classes == 2 else classes)
 
     def encode(self, rows: Rows, schema: DatasetSchema) -> Encoded:
         return {
@@ -50,6 +44,18 @@ class TabularClassifier(Task):
 
     def loss(self, model: nn.Module, batch: Batch) -> Tensor:
         return classification_loss(self.predict(model, batch), batch["target"])
+
+
+def classes_of(schema: DatasetSchema, task: str) -> int:
+    """How many classes the target has. Raises InvalidTask, in the name of `task`, unless it has two or more."""
+    target = schema.target_column
+    if target is None or len(target.classes) < 2:
+        found = "none is declared" if target is None else f"{target.name!r} is {target.type}"
+        raise InvalidTask(
+            f"{task} needs a target of two classes or more, but {found}",
+            remedy="declare it boolean, a category, or an integer from 0 to 1; TabularRegressor predicts numbers",
+        )
+    return len(target.classes)
 
 
 def classification_loss(logits: Tensor, target: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from torch import Tensor, nn
 
 from ringfence.schema import DatasetSchema, Rows
+from ringfence.spec.job import FederatedJobSpec
 
 Batch: TypeAlias = Mapping[str, Tensor]  # as `encode` made it: the first dimension of each tensor is the record
 Encoded: TypeAlias = Mapping[str, Tensor | npt.NDArray[np.generic]]
@@ -27,6 +28,9 @@ class Task(ABC):
     - `loss` gives one value a record, which depends on that record alone: no BatchNorm, no mean over the batch.
     """
 
+    def check(self, spec: FederatedJobSpec) -> None:  # noqa: B027 - most tasks suit every job
+        """Raises InvalidTask for a job that this task cannot be trained by; asked before anything is reserved."""
+
     @abstractmethod
     def model(self, schema: DatasetSchema) -> nn.Module:
         """A freshly initialised model; its parameters are floating point and all of them take part in the loss."""
@@ -37,6 +41,14 @@ class Task(ABC):
 
         `schema.scaled(rows)`, `schema.codes(rows)` and `schema.target(rows)` do it by declared constants.
         """
+
+    def personal(self, model: nn.Module, batch: Batch) -> Mapping[str, Tensor]:
+        """What a user works out from all of its own rows `batch` [n, ...], n >= 0, and the round's model.
+
+        Only for unit User; by default nothing. Each tensor is put beside every row of the user, [B, ...] under its
+        name, for `loss` and `predict`; it never leaves the user's step, and the steps do not change it.
+        """
+        return {}
 
     @abstractmethod
     def predict(self, model: nn.Module, batch: Batch) -> Tensor:

@@ -28,6 +28,14 @@ from ringfence.training.rules.rule import Factors, Terms, contract, row_squares
 from ringfence.training.tape import RuledLayer, VoidTape, record
 
 
+@dataclass
+class _Total:
+    """The sum [T]: at first memory as it came, later what the microbatches so far have written (`held` 1)."""
+
+    values: Tensor
+    held: int = 0
+
+
 @dataclass(frozen=True)
 class _Clip:
     """The clip C, and by slot the number of the part of the gradient that is clipped by itself."""
@@ -35,9 +43,9 @@ class _Clip:
     max_norm: float
     parts: list[int]
 
-    def factors(self, squares: Tensor, losses: Tensor) -> list[Factors]:
+    def factors(self, squares: Tensor, losses: Tensor, held: int) -> list[Factors]:
         """By slot."""
-        by_part = clip_factors(squares, losses, self.max_norm)
+        by_part = clip_factors(squares, losses, self.max_norm, held)
         return [by_part[part] for part in self.parts]
 
 
@@ -59,9 +67,9 @@ def clipped_sum(
     """
     if not (math.isfinite(max_norm) and max_norm > 0):
         raise InvalidInput("the clipping norm is not a positive number", where="max_norm")
-    total = torch.zeros_like(model.trainable)
     if count(batch) == 0:
-        return total
+        return torch.zeros_like(model.trainable)
+    total = _Total(torch.empty_like(model.trainable))
     chosen = choose_route(model, task, batch) if route is None else route
     clip = _Clip(max_norm, _layer_of_slots(model) if by_layer else [0] * len(model.parameters))
     for some in microbatches(batch, chosen.microbatch):
@@ -71,30 +79,34 @@ def clipped_sum(
             plain = without_rules(model)
             for piece in microbatches(some, plain.microbatch):
                 _add(model, task, piece, plain, clip, total)
-    return total
+    return total.values
 
 
-def _add(model: FlatModel, task: RecordLoss, batch: Batch, route: Route, clip: _Clip, total: Tensor) -> None:
+def _add(model: FlatModel, task: RecordLoss, batch: Batch, route: Route, clip: _Clip, total: _Total) -> None:
     """Add the clipped sum over `batch` to `total`. Raises VoidTape, with `total` as it was, when the rules fail."""
     terms, values = _by_rules(model, route.layers, task, batch) if route.layers else ([], [])
     rows: Sequence[Tensor] = ()
     if route.rest:
         rows, alone = fallback.per_example(model, task, batch, route.rest)
         values.append(alone)
-    with torch.no_grad(), torch.autocast(total.device.type, enabled=False):
-        squares = total.new_zeros(max(clip.parts) + 1, count(batch))
+    places = [model.slots[slot].of(total.values) for slot in range(len(model.parameters))]
+    with torch.no_grad(), torch.autocast(total.values.device.type, enabled=False):
+        squares = total.values.new_zeros(max(clip.parts) + 1, count(batch))
         for layer, term in terms:
             squares[clip.parts[layer.slots[0]]] += term.squares
-        for slot, held in zip(route.rest, rows, strict=True):
-            squares[clip.parts[slot]] += row_squares(held)
-        factors = clip.factors(squares, torch.stack(values))
+        for slot, gradients in zip(route.rest, rows, strict=True):
+            squares[clip.parts[slot]] += row_squares(gradients)
+        factors = clip.factors(squares, torch.stack(values), total.held)
         for layer, term in terms:
-            weight, bias = (
-                None if slot is None else model.slots[slot].of(total) for slot in (layer.weight, layer.bias)
-            )
+            weight, bias = (None if slot is None else places[slot] for slot in (layer.weight, layer.bias))
             term.add(factors[layer.slots[0]], weight, bias)
-        for slot, held in zip(route.rest, rows, strict=True):
-            contract(held, factors[slot], model.slots[slot].of(total))
+        for slot, gradients in zip(route.rest, rows, strict=True):
+            contract(gradients, factors[slot], places[slot])
+        if not total.held:
+            written = {*route.rest, *(slot for layer, _ in terms for slot in layer.slots)}
+            for slot in set(range(len(places))) - written:
+                places[slot].zero_()
+    total.held = 1
 
 
 def _by_rules(

@@ -10,7 +10,7 @@ from torch import Tensor
 from ringfence.training.rules.rule import Factors
 
 
-def clip_factors(squares: Tensor, losses: Tensor, max_norm: float) -> list[Factors]:
+def clip_factors(squares: Tensor, losses: Tensor, max_norm: float, held: int = 1) -> list[Factors]:
     """min(1, C_k/|g_ik|) from |g_ik|^2 [K, B] and losses [n, B].
 
     Each of the K parts of a gradient is clipped by itself, to C_k = C/sqrt(K), so that the whole of an example is at
@@ -21,4 +21,4 @@ def clip_factors(squares: Tensor, losses: Tensor, max_norm: float) -> list[Facto
     counted = norms.isfinite().all(0) & losses.isfinite().all(0)
     broken = counted.logical_not().nonzero().flatten()
     factors = torch.where(counted, (max_norm / math.sqrt(len(squares)) / norms).clamp(max=1.0), 0.0)
-    return [Factors(values, broken) for values in factors]
+    return [Factors(values, broken, held) for values in factors]

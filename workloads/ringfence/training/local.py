@@ -21,9 +21,11 @@ from ringfence.training.failures import told_by_place
 from ringfence.training.fallback import flat_gradient
 from ringfence.training.flat import FlatModel
 from ringfence.training.plan import LocalPlan, PrivateStep
-from ringfence.training.route import choose_route
+from ringfence.training.route import known_route
 
 __all__ = ["LocalPlan", "PrivateStep", "train_local"]
+
+_PIECE = 1 << 16  # elements stepped at once on a CPU: gradient, weights and model stay in the second level of cache
 
 
 def train_local(
@@ -38,49 +40,79 @@ def train_local(
     before, device = model.module.training, model.vector.device
     model.module.train()
     data = {name: tensor.to(device) for name, tensor in data.items()}
-    weights = model.copy()
-    trained = velocity = weights[: model.trainable.numel()]
-    start = trained.clone() if plan.proximal else trained
     try:
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            descent = _Descent(model, plan)
             for step, gradient in enumerate(_gradients(task, model, data, plan)):
-                if plan.proximal:
-                    gradient.add_(trained - start, alpha=plan.proximal)
-                if plan.momentum and step:
-                    gradient.add_(velocity, alpha=plan.momentum)
-                velocity = gradient
-                trained.add_(velocity, alpha=-plan.learning_rate)
-                # The whole vector, from our own copy: what a forward pass wrote into a parameter is undone.
-                model.load(weights)
+                descent.step(gradient)
                 if on_step is not None:
                     on_step(step)
     finally:
         model.module.train(before)
 
 
+class _Descent:
+    """The model's way down: weights of its own, which every step writes over the whole model.
+
+    So what a forward pass wrote into a parameter is undone. All that is done to an element is done while it lies in the
+    processor's cache: passes over memory, one for each operation, would take as long as the noise.
+    """
+
+    def __init__(self, model: FlatModel, plan: LocalPlan) -> None:
+        self._model, self._plan = model, plan
+        self._weights = model.copy()
+        self._start = self._weights.clone() if plan.proximal else self._weights
+        self._velocity = torch.zeros_like(model.trainable) if plan.momentum else self._weights
+        self._noise = NoiseSource()
+        on_gpu = model.vector.device.type == "cuda"
+        self._piece = max(1, model.trainable.numel()) if on_gpu else _PIECE
+
+    def step(self, gradient: Tensor) -> None:
+        """One step along `gradient` [T], which is used up: the mean over records, or the clipped sum without noise."""
+        for start in range(0, gradient.numel(), self._piece):
+            piece = slice(start, min(start + self._piece, gradient.numel()))
+            change = gradient[piece]
+            self._move(piece, self._noised(change, self._plan.private) if self._plan.private else change)
+        frozen = slice(gradient.numel(), None)
+        self._model.vector[frozen].copy_(self._weights[frozen])
+
+    def _noised(self, total: Tensor, private: PrivateStep) -> Tensor:
+        """(clipped sum + N(0, (sigma C)^2)) / expected batch size."""
+        noised = total.cpu()
+        self._noise.add_in_place(noised.numpy(), private.noise_multiplier * private.max_grad_norm)
+        return noised.to(total.device).div_(self._plan.batch_size)
+
+    def _move(self, piece: slice, change: Tensor) -> None:
+        weights = self._weights[piece]
+        if self._plan.proximal:
+            change.add_(weights - self._start[piece], alpha=self._plan.proximal)
+        if self._plan.momentum:
+            change = self._velocity[piece].mul_(self._plan.momentum).add_(change)
+        weights.add_(change, alpha=-self._plan.learning_rate)
+        self._model.vector[piece].copy_(weights)
+
+
 def _gradients(task: RecordLoss, model: FlatModel, data: Batch, plan: LocalPlan) -> Iterator[Tensor]:
-    """A fresh vector [T] for every step."""
+    """A vector [T] for every step, valid until the next."""
     if plan.private is not None:
-        return _private_gradients(task, model, data, plan, plan.private)
+        return _clipped_sums(task, model, data, plan, plan.private)
     return _plain_gradients(task, model, data, plan)
 
 
-def _private_gradients(
+def _clipped_sums(
     task: RecordLoss, model: FlatModel, data: Batch, plan: LocalPlan, private: PrivateStep
 ) -> Iterator[Tensor]:
-    """(clipped sum over a fresh Poisson sample + N(0, (sigma C)^2)) / expected batch size, [T], for every step."""
+    """The clipped sum over a fresh Poisson sample, [T], for every step."""
     torch.seed()  # dropout and the like, from the operating system
-    sampler, noise = NoiseSource(), NoiseSource()
-    records, clip = count(data), private.max_grad_norm
+    sampler, records = NoiseSource(), count(data)
     with told_by_place(task, 0):
-        route = choose_route(model, task, data)
+        route = known_route(model, task, data)
     for step in range(plan.steps):
         sample = torch.from_numpy(sampler.bernoulli_indices(records, private.sampling_rate))
         with told_by_place(task, step):
-            total = clipped_sum(model, task, take(data, sample), clip, route=route, by_layer=plan.by_layer)
-        noised = total.cpu()
-        noise.add_in_place(noised.numpy(), private.noise_multiplier * clip)
-        yield noised.to(total.device).div_(plan.batch_size)
+            batch, clip = take(data, sample), private.max_grad_norm
+            total = clipped_sum(model, task, batch, clip, route=route, by_layer=plan.by_layer)
+        yield total
 
 
 def _plain_gradients(task: RecordLoss, model: FlatModel, data: Batch, plan: LocalPlan) -> Iterator[Tensor]:

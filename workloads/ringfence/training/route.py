@@ -9,7 +9,10 @@ rules.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -24,6 +27,10 @@ from ringfence.training.tape import RuledLayer, Tape, VoidTape, record, ruled_la
 # than the arithmetic), and the most records in one.
 _ELEMENTS = 3 << 23
 _LARGEST_MICROBATCH = 4096
+_MOVED = 0.01  # standard deviation of what is added to each weight while rules are tried
+
+# What was chosen, by model, and for which task.
+_KNOWN: WeakKeyDictionary[FlatModel, dict[tuple[object, ...], tuple[RecordLoss, Route]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -40,16 +47,31 @@ def without_rules(model: FlatModel) -> Route:
     return Route((), tuple(range(len(model.parameters))), fallback.piece_size(model.trainable.numel()))
 
 
+def known_route(model: FlatModel, task: RecordLoss, batch: Batch) -> Route:
+    """`choose_route`, asked once for the same model, task, shapes and kinds of number, and remembered."""
+    shapes = {name: (tensor.shape[1:], tensor.dtype) for name, tensor in batch.items()}
+    kind = (*sorted(shapes.items()), torch.is_autocast_enabled(model.vector.device.type), model.module.training)
+    known = _KNOWN.setdefault(model, {})
+    asked, route = known.get(kind, (None, None))
+    if asked is not task or route is None:
+        route = choose_route(model, task, batch)
+        if count(batch):
+            known[kind] = (task, route)
+    return route
+
+
 def choose_route(model: FlatModel, task: RecordLoss, batch: Batch) -> Route:
     """The rules for all layers that prove them on a few records of `batch`, the fallback for the other parameters.
 
-    A model that draws random numbers (dropout) takes the rules for all of its parameters or for none, because the
-    fallback runs it a second time and would draw others.
+    They are tried with every trainable weight moved a little at random, because a weight that is still zero (a gate,
+    the second factor of an adapter) hides what it leads to. A model that draws random numbers (dropout) takes the
+    rules for all of its parameters or for none, because the fallback runs it a second time and would draw others.
     """
     layers = ruled_layers(model) if count(batch) else ()
     while layers:
         try:
-            random, held = _tried(model, layers, task, batch)
+            with _moved(model):
+                random, held = _tried(model, layers, task, batch)
         except VoidTape as void:
             layers = tuple(layer for layer in layers if void.layers and layer not in void.layers)
             continue
@@ -83,6 +105,19 @@ def _tried(model: FlatModel, layers: tuple[RuledLayer, ...], task: RecordLoss, b
             terms = call.layer.rule.terms(call.layer.module, in_dtype(call.a, model.vector.dtype), g.to(model.vector))
             held += call.a.numel() + 2 * call.z.numel() + terms.kept
     return random, held // 3
+
+
+@contextmanager
+def _moved(model: FlatModel) -> Iterator[None]:
+    """The model with other weights for a while; nothing is drawn from PyTorch's own generator."""
+    weights = model.copy()
+    generator = torch.Generator().manual_seed(0)
+    try:
+        moved = torch.randn(model.trainable.shape, generator=generator, dtype=model.vector.dtype)
+        model.trainable.add_(moved.to(model.vector.device), alpha=_MOVED)
+        yield
+    finally:
+        model.load(weights)
 
 
 def _only(tape: Tape, position: int) -> Tensor:

@@ -10,6 +10,8 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from ringfence.errors import InvalidInput
 from ringfence.training.plan import PrivateStep
@@ -71,20 +73,24 @@ class UserRows:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
+    def owners(self) -> Tensor:
+        """Which user each row is of, [N], rising."""
+        return torch.from_numpy(np.repeat(np.arange(len(self)), np.diff(self.starts)))
+
     def count(self, user: int) -> int:
         """The rows of one user, at least 1."""
         return int(self.starts[user + 1] - self.starts[user])
 
 
-def group_users(codes: Indices, declared: int) -> tuple[Indices, UserRows]:
+def group_users(codes: Indices, declared: int | None) -> tuple[Indices, UserRows]:
     """The order [N] that brings each user's rows together, from a user's number for each row [N], and the grouping.
 
-    Raises InvalidInput unless there are exactly `declared` users with rows: the sampling rate counts them, so a user
-    more or fewer than declared would be drawn with another probability than was accounted.
+    Raises InvalidInput unless there are exactly `declared` users with rows, where that is known: the sampling rate
+    counts them, so a user more or fewer would be drawn with another probability than was accounted.
     """
     order = np.argsort(codes, kind="stable").astype(np.int64)
     sizes = np.unique(codes, return_counts=True)[1]
-    if len(sizes) != declared:
+    if declared is not None and len(sizes) != declared:
         more = "more users have rows" if len(sizes) > declared else "some of them have 0 rows"
         raise InvalidInput(
             f"{declared} users are declared, and {more}",

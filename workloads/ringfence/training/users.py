@@ -33,6 +33,7 @@ from ringfence.training.failures import told_by_place
 from ringfence.training.flat import FlatModel
 from ringfence.training.grouped import Lockstep, schedule
 from ringfence.training.lockstep import Covered, assemble, choose
+from ringfence.training.personal import with_personal
 from ringfence.training.stacks import Sgd
 from ringfence.training.userplan import UserPlan, UserRows
 
@@ -106,6 +107,7 @@ def _clipped_sum(
     users: Sequence[int],
     workers: int,
 ) -> Tensor:
+    data = UserData(with_personal(task, model.module, data.records, data.rows, users), data.rows)
     sgd = Sgd(plan.learning_rate, plan.momentum, plan.proximal)
     covered = choose(model, task, data.records, sgd)
     if plan.private is None and _draws(task, model, data.records, sgd, covered):

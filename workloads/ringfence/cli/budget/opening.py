@@ -13,7 +13,7 @@ from ringfence.errors import InvalidInput, LedgerError
 from ringfence.privacy.orders import GRIDS, fullest_order, gaussian_order, split_delta
 
 if TYPE_CHECKING:
-    from ringfence.cli.budget.open import OpenOptions
+    from ringfence.cli.budget.open_options import OpenOptions
     from ringfence.privacy.ledger import Ledger
     from ringfence.privacy.planner import DatasetFacts
     from ringfence.privacy.typical import Typical

@@ -14,8 +14,11 @@ from ringfence.federation.outcome import Outcome
 from ringfence.federation.pods.joined_cluster import JoinedCluster
 from ringfence.federation.pods.mounts import Mounts
 from ringfence.federation.pods.process import main
+from ringfence.federation.pods.serving import serve
 from ringfence.federation.silo import Assignment
 from ringfence.federation.silo_processes import SiloProcesses
+from ringfence.observe import tally
+from ringfence.observe.metrics.workload import silo_series
 from ringfence.privacy.jobkeys import PublicKeys
 from ringfence.privacy.ledger.view import Head
 from ringfence.privacy.ledger.witness import FileWitness
@@ -30,6 +33,8 @@ def drive(mounts: Mounts) -> Outcome:
     told = SiloAssignment.read(mounts.assignment)
     _remember(mounts, told.heads)
     mounts.ready.unlink(missing_ok=True)
+    mounts.tally.unlink(missing_ok=True)
+    serve(lambda: silo_series(tally.read(mounts.tally)[2]))
     with JoinedCluster() as cluster:
         prepared = _outcome(cluster, told.silo, cluster.prepare(assignment(told, mounts)))
         if prepared.error:
@@ -53,6 +58,7 @@ def assignment(told: SiloAssignment, mounts: Mounts) -> Assignment:
         code=told.code,
         stores=Stores(),
         heads=mounts.heads,
+        tally=mounts.tally,
     )
 
 

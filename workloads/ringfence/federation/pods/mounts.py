@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ringfence.errors import StoreError, WorkloadFailed
 from ringfence.federation.outcome import Outcome
+from ringfence.observe import tally
 
 _MESSAGE_BYTES = 4096  # as much of a termination message as the kubelet keeps
 _AGAIN = (WorkloadFailed, StoreError)
@@ -32,8 +33,8 @@ class Mounts:
 
     @property
     def kek(self) -> Path:
-        """The owner's key of the shards; in a silo's pod only."""
-        return self.root / "etc/ringfence/key/kek"
+        """The folder with the owner's key of the shards, and the next one during a rotation; in a silo's pod only."""
+        return self.root / "etc/ringfence/key"
 
     @property
     def heads(self) -> Path:
@@ -46,6 +47,11 @@ class Mounts:
         return self.root / "tmp/ringfence-ready"
 
     @property
+    def tally(self) -> Path:
+        """What the silo's process did so far; the driver beside it shares the folder."""
+        return self.root / "tmp/ringfence-tally"
+
+    @property
     def termination(self) -> Path:
         return self.root / "dev/termination-log"
 
@@ -55,6 +61,8 @@ class Mounts:
         0: done. 2: refused, and would be refused again. 1: another attempt may go better.
         """
         document = {"podUid": os.environ.get("POD_UID", ""), **outcome.__dict__}
+        if totals := tally.read(self.tally)[2]:
+            document["totals"] = totals
         text = json.dumps(document)
         if len(text) > _MESSAGE_BYTES:
             document = {**document, "message": outcome.message[: _MESSAGE_BYTES // 8], "where": outcome.where[:200]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from grafana_foundation_sdk.builders import bargauge, dashboard, prometheus, stat, table, timeseries
@@ -14,6 +15,7 @@ SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 BUDGETS = 'namespace=~"$namespace", budget=~"$budget"'
 JOBS = 'namespace=~"$namespace", job=~"$job"'
 GREEN, AMBER, RED = "green", "orange", "red"
+Panel = stat.Panel | timeseries.Panel | bargauge.Panel | table.Panel
 
 
 @dataclass(frozen=True)
@@ -25,30 +27,62 @@ class Query:
     instant: bool = False
 
 
-def base(title: str, uid: str, description: str) -> dashboard.Dashboard:
-    """An empty dashboard with the data source as a variable and links to its neighbours."""
+@dataclass(frozen=True)
+class Head:
+    """What stands above a dashboard's panels: `choices` are (variable, label, PromQL of its values)."""
+
+    title: str
+    uid: str
+    description: str
+    choices: Sequence[tuple[str, str, str]] = ()
+
+
+def page(head: Head, *panels: Panel) -> dashboard.Dashboard:
+    """A dashboard of these panels, with the data source as a variable and links to its neighbours."""
     neighbours = (
         dashboard.DashboardLink("Ringfence")
         .type(models.DashboardLinkType.DASHBOARDS)
         .tags(["ringfence"])
         .as_dropdown(True)
     )
-    source = dashboard.DatasourceVariable("datasource").label("Prometheus").type("prometheus")
-    return (
-        dashboard.Dashboard(title)
-        .uid(uid)
-        .description(description)
+    built = (
+        dashboard.Dashboard(f"Ringfence / {head.title}")
+        .uid(f"ringfence-{head.uid}")
+        .description(head.description)
         .tags(["ringfence"])
         .readonly()
         .refresh("30s")
         .time("now-6h", "now")
         .timezone("browser")
         .link(neighbours.include_vars(True).keep_time(True))
-        .with_variable(source)
+        .with_variable(dashboard.DatasourceVariable("datasource").label("Prometheus").type("prometheus"))
+    )
+    for choice in head.choices:
+        built = built.with_variable(_variable(*choice))
+    for panel in panels:
+        built = built.with_panel(panel)
+    return built
+
+
+def of_jobs() -> Sequence[tuple[str, str, str]]:
+    """The choices of a dashboard about jobs: their namespaces, then the jobs in those."""
+    return _within("ringfence_federated_job_info", "job", "Job")
+
+
+def of_budgets() -> Sequence[tuple[str, str, str]]:
+    """The choices of a dashboard about budgets."""
+    return _within("ringfence_privacy_budget_epsilon_limit", "budget", "Budget")
+
+
+def _within(series: str, name: str, label: str) -> Sequence[tuple[str, str, str]]:
+    inner = f'{series}{{namespace=~"$namespace"}}'
+    return (
+        ("namespace", "Namespace", f"label_values({series}, namespace)"),
+        (name, label, f"label_values({inner}, {name})"),
     )
 
 
-def variable(name: str, label: str, query: str) -> dashboard.QueryVariable:
+def _variable(name: str, label: str, query: str) -> dashboard.QueryVariable:
     """A choice among the values of a label, all of them by default."""
     return (
         dashboard.QueryVariable(name)

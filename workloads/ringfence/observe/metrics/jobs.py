@@ -68,4 +68,42 @@ def series(jobs: Sequence[Job]) -> Iterator[Metric]:
         for name, family in numbers.items():
             if (number := getattr(status, name)) is not None:
                 family.add_metric(key, float(Decimal(str(number))))
-    yield from (info, phase, silos, failed, score, eta, *numbers.values())
+    yield from (info, phase, silos, failed, score, eta, *numbers.values(), *_totals(jobs))
+
+
+def _totals(jobs: Sequence[Job]) -> Iterator[Metric]:
+    """What pods that are gone left in the status: a silo's once its attempt ended, the coordinator's as it goes."""
+    labels = ("namespace", "job")
+    parts = GaugeMetricFamily(
+        "ringfence_federated_job_part_seconds",
+        "Seconds by part: of the coordinator, and of each silo's ended attempts.",
+        labels=(*labels, "silo", "part"),
+    )
+    moved = GaugeMetricFamily(
+        "ringfence_federated_job_moved_bytes", "Bytes of the coordinator.", labels=(*labels, "direction")
+    )
+    counts = {
+        "examples": GaugeMetricFamily(
+            "ringfence_federated_job_expected_examples",
+            "Records that the ended attempts of a silo were planned to see.",
+            labels=(*labels, "silo"),
+        ),
+        "cpuSeconds": GaugeMetricFamily(
+            "ringfence_federated_job_cpu_seconds",
+            "Processor seconds of a silo's ended attempts, coarse.",
+            labels=(*labels, "silo"),
+        ),
+    }
+    for one in jobs:
+        key, told = (one.namespace, one.name), one.status.totals or {}
+        for direction in ("sent", "received"):
+            if f"{direction}Bytes" in told:
+                moved.add_metric((*key, direction), float(told[f"{direction}Bytes"]))
+        for silo, totals in [("coordinator", told), *((silo.name, silo.totals or {}) for silo in one.status.silos)]:
+            for name, seconds in totals.items():
+                if name.endswith("Seconds") and name not in counts:
+                    parts.add_metric((*key, silo, name.removesuffix("Seconds")), float(seconds))
+            for name, family in counts.items():
+                if name in totals:
+                    family.add_metric((*key, silo), float(totals[name]))
+    yield from (parts, moved, *counts.values())

@@ -14,7 +14,7 @@ from ringfence.privacy.ledger.entries import (
     Writer,
 )
 from ringfence.privacy.ledger.erasure import Erase
-from ringfence.privacy.ledger.history import Row, reservations, story
+from ringfence.privacy.ledger.history import Row, entries, reservations, story
 from ringfence.privacy.ledger.ledger import Ledger
 from ringfence.privacy.ledger.operations import (
     add_shards,
@@ -38,6 +38,6 @@ from ringfence.privacy.ledger.witness import FileWitness, Witness
 __all__ = [
     "Charge", "Close", "Erase", "Evidence", "FileWitness", "Head", "Ledger", "LedgerView", "Limit", "Noop", "Open",
     "Owner", "PlanRecord", "Reservation", "Reserve", "Row", "ShardEntry", "Shards", "Snapshot", "Verification",
-    "Witness", "Writer", "add_shards", "add_writer", "charge", "claim", "close", "erase", "keep_short", "reservations",
-    "reserve", "reserve_all", "set_limit", "snapshot", "story", "transfer", "verify",
+    "Witness", "Writer", "add_shards", "add_writer", "charge", "claim", "close", "entries", "erase", "keep_short",
+    "reservations", "reserve", "reserve_all", "set_limit", "snapshot", "story", "transfer", "verify",
 ]  # fmt: skip

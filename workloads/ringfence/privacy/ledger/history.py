@@ -41,10 +41,15 @@ def story(ledger: Ledger) -> list[Row]:
     return [_row(before, step) for before, step in _steps(ledger)]
 
 
+def entries(ledger: Ledger) -> list[Entry]:
+    """Every entry that holds, in the order of the chain, read from the first on: those too that snapshots have long
+    forgotten."""
+    return [step.entry for _, step in _steps(ledger) if step.entry]
+
+
 def reservations(ledger: Ledger) -> list[Reserve]:
-    """Everything that was ever reserved, in the order of the chain, read from the first entry on: those too that
-    snapshots have long forgotten, which `view.every_reservation` does not have."""
-    return [step.entry.body for _, step in _steps(ledger) if step.entry and isinstance(step.entry.body, Reserve)]
+    """Everything that was ever reserved, which `view.every_reservation` does not have."""
+    return [entry.body for entry in entries(ledger) if isinstance(entry.body, Reserve)]
 
 
 def _steps(ledger: Ledger) -> Iterator[tuple[LedgerView, Step]]:

@@ -17,8 +17,8 @@ def conditions(facts: StatementFacts) -> list[str]:
         "The owners' keys being in honest hands: an owner's signature vouches for the number of records, the declared "
         "ranges and which records are new, and whoever holds the key of a dataset can read it.",
         *_sampling(facts),
-        "The noise being unpredictable: it came from a cipher keyed by the operating system of each silo's machine, "
-        "and its keys were not kept. No seed of the job has any part in it.",
+        f"The noise being unpredictable: it came from a cipher keyed by the operating system of {_drawn_by(facts)} "
+        "machine, and its keys were not kept. No seed of the job has any part in it.",
         _machines(facts),
     ]
 
@@ -35,6 +35,10 @@ def not_covered(facts: StatementFacts) -> list[str]:
         "there, and anyone who can see the store sees which silo took part, when, and how much it sent."
     )
     return sentences
+
+
+def _drawn_by(facts: StatementFacts) -> str:
+    return "the coordinator's" if facts.unit == "Silo" else "each silo's"
 
 
 def _machines(facts: StatementFacts) -> str:

@@ -19,6 +19,7 @@ from ringfence.training.rules.rule import (
     finite,
     formed,
     pieces,
+    ready,
     row_squares,
     scaled,
     trains,
@@ -53,7 +54,7 @@ def _terms(layer: nn.Module, a: Tensor, g: Tensor) -> Terms:
 
     def add(factors: Factors, weight: Tensor | None, bias: Tensor | None) -> None:
         if weight is not None:
-            weight += _weight_gradient(conv, finite(a), scaled(g, factors), conv.weight, conv.groups)
+            ready(weight, factors).add_(_weight_gradient(conv, finite(a), scaled(g, factors), conv.weight, conv.groups))
         contract(biases, factors, bias)
 
     return Terms(squares, add)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ringfence.training.rules.rule import Factors, Rule, Terms, pieces, row_squares, scaled
+from ringfence.training.rules.rule import Factors, Rule, Terms, pieces, ready, row_squares, scaled
 
 # Elements of a temporary in one piece (4 MiB of float32).
 _PIECE = 1 << 20
@@ -27,7 +27,7 @@ def _terms(layer: nn.Module, a: Tensor, g: Tensor) -> Terms:
 
     def add(factors: Factors, weight: Tensor | None, bias: Tensor | None) -> None:
         if weight is not None:
-            weight.index_add_(0, index.reshape(-1), scaled(g, factors).flatten(0, 1))
+            ready(weight, factors).index_add_(0, index.reshape(-1), scaled(g, factors).flatten(0, 1))
 
     return Terms(squares, add)
 

@@ -14,6 +14,7 @@ from ringfence.training.rules.rule import (
     finite,
     formed,
     pieces,
+    ready,
     row_squares,
     scaled,
     trains,
@@ -22,6 +23,9 @@ from ringfence.training.rules.rule import (
 
 # Elements formed in one go: the norm of what was just formed is taken from the cache.
 _PIECE = 1 << 18
+
+# Products of pairs of positions that take as long as one element of a gradient to be written, read and read again.
+_PAIRS = 21
 
 
 def _forward(layer: nn.Module, a: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
@@ -36,16 +40,17 @@ def _terms(layer: nn.Module, a: Tensor, g: Tensor) -> Terms:
     biases = g.sum(1)
     if not trains(layer, "weight"):
         return formed(layer, None, biases)
-    if worth_keeping(inputs * outputs, positions * (inputs + outputs)):
+    by_pairs = positions * positions * (inputs + outputs) <= _PAIRS * inputs * outputs
+    if not by_pairs and worth_keeping(inputs * outputs, positions * (inputs + outputs)):
         squares, kept = _formed(a, g)
         return formed(layer, kept, biases, squares)
-    squares = _pair_squares(a, g) if 2 * positions * positions <= inputs * outputs else _formed_squares(a, g)
+    squares = _pair_squares(a, g) if by_pairs else _formed_squares(a, g)
     if trains(layer, "bias"):
         squares += row_squares(biases)
 
     def add(factors: Factors, weight: Tensor | None, bias: Tensor | None) -> None:
         if weight is not None:
-            weight.addmm_(scaled(g, factors).flatten(0, 1).T, finite(a).flatten(0, 1))
+            weight.addmm_(scaled(g, factors).flatten(0, 1).T, finite(a).flatten(0, 1), beta=factors.held)
         contract(biases, factors, bias)
 
     return Terms(squares, add)
@@ -60,9 +65,9 @@ def _one_position(layer: nn.Module, a: Tensor, g: Tensor) -> Terms:
     def add(factors: Factors, weight: Tensor | None, bias: Tensor | None) -> None:
         weighted = scaled(g, factors)
         if weight is not None:
-            weight.addmm_(weighted.T, finite(a))
+            weight.addmm_(weighted.T, finite(a), beta=factors.held)
         if bias is not None:
-            bias += weighted.sum(0)
+            ready(bias, factors).add_(weighted.sum(0))
 
     return Terms(squares, add)
 
@@ -89,9 +94,18 @@ def _formed_squares(a: Tensor, g: Tensor) -> Tensor:
 def _pair_squares(a: Tensor, g: Tensor) -> Tensor:
     """|sum_t g_t a_t'|^2 [B] as the sum of (a a')(g g') over pairs of positions: for short sequences.
 
-    In float64: the terms of a small gradient may cancel, and a norm that came out too small would let an example
-    exceed the clip.
+    The terms of a small gradient may cancel, and a norm that came out too small would let an example exceed the clip.
+    Rounding moves the sum by some multiple of (sum_t |a_t||g_t|)^2. T positions that have nothing in common leave a
+    T-th of that; examples that keep less than a quarter of a T-th are done again in float64.
     """
-    size = max(1, _PIECE // (a.shape[1] * (a.shape[1] + a.shape[2] + g.shape[2])))
-    pairs = ((a[part].double(), g[part].double()) for part in pieces(a.shape[0], size))
-    return torch.cat([((x @ x.mT) * (y @ y.mT)).sum((1, 2)) for x, y in pairs]).clamp(min=0).to(g.dtype)
+    squares = _paired(a, g)
+    most = (torch.linalg.vector_norm(a, dim=2) * torch.linalg.vector_norm(g, dim=2)).sum(1).square_()
+    cancelled = (squares < most / (4 * a.shape[1])).nonzero().flatten()
+    return squares.index_copy_(0, cancelled, _paired(a[cancelled].double(), g[cancelled].double()).to(g.dtype))
+
+
+def _paired(a: Tensor, g: Tensor) -> Tensor:
+    size = max(1, _PIECE // (a.shape[1] * a.shape[1]))
+    parts = ((a[part], g[part]) for part in pieces(len(a), size))
+    squares = [((x @ x.mT).mul_(y @ y.mT)).sum((1, 2)) for x, y in parts]
+    return torch.cat(squares).clamp(min=0) if squares else a.new_empty(0)

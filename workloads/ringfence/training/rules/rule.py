@@ -11,10 +11,15 @@ from torch import Tensor, nn
 
 
 class Factors(NamedTuple):
-    """The clip factors [B] of the examples, and the index of those whose factor is 0 because they are not finite."""
+    """The clip factors [B] of the examples, and the index of those whose factor is 0 because they are not finite.
+
+    `held` is 1 where the sum already holds other examples, and 0 where nothing has been written yet: then what lies
+    there is no number that counts, and is not read.
+    """
 
     values: Tensor
     broken: Tensor
+    held: int = 1
 
 
 Adder = Callable[[Factors, Tensor | None, Tensor | None], None]
@@ -24,7 +29,8 @@ Adder = Callable[[Factors, Tensor | None, Tensor | None], None]
 class Terms:
     """What one call of a layer contributes: |gradient|^2 [B] over its trainable parameters, and how to sum.
 
-    `add(factors, weight, bias)` adds the factor-weighted sum of gradients to the parameters' places in the flat sum.
+    `add(factors, weight, bias)` adds the factor-weighted sum of gradients to the parameters' places in the flat sum, or
+    writes it there when `factors.held` is 0.
     `kept` counts the elements that are held between the two beside input and output.
     """
 
@@ -71,7 +77,12 @@ def contract(rows: Tensor, factors: Factors, place: Tensor | None) -> None:
     """place += sum_i factor_i row_i for rows [B, N], whose broken ones are zeroed in place; `place` has N elements."""
     if place is not None:
         rows.index_fill_(0, factors.broken, 0.0)
-        place.view(-1).addmv_(rows.T, factors.values)
+        place.view(-1).addmv_(rows.T, factors.values, beta=factors.held)
+
+
+def ready(place: Tensor, factors: Factors) -> Tensor:
+    """The place in the sum, to be added to."""
+    return place if factors.held else place.zero_()
 
 
 def trains(layer: nn.Module, name: str) -> bool:

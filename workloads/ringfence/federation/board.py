@@ -1,4 +1,4 @@
-"""The coordinator's progress for the operator, and the operator's word on lost silos for the coordinator."""
+"""The coordinator's progress for whoever watches; in a cluster the operator, whose word on lost silos comes back."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ringfence.federation.rounds import Commit
+from ringfence.observe.tally import Totals
 
 _PERIOD = 2.0
 
@@ -18,11 +19,19 @@ class Board:
     """Keeps what is to be shown; a thread shows it every two seconds, whatever the rounds are doing.
 
     `show(data)` patches the ConfigMap and returns its data; while it fails (OSError), the last word on the lost holds.
-    The heartbeat is the time at which the rounds last turned: it stops when they hang, though the thread goes on.
+    `totals()` is what the rounds came to so far. The heartbeat is the time at which the rounds last turned: it stops
+    when they hang, though the thread goes on.
     """
 
-    def __init__(self, rounds: int, silos: Iterable[str], show: Callable[[dict[str, str]], dict[str, str]]) -> None:
+    def __init__(
+        self,
+        rounds: int,
+        silos: Iterable[str],
+        show: Callable[[dict[str, str]], dict[str, str]],
+        totals: Callable[[], Totals] = dict,
+    ) -> None:
         self._show, self._lock, self._over = show, threading.Lock(), threading.Event()
+        self._totals = totals
         self._lost: dict[str, str] = {}
         self._silos = dict.fromkeys(silos, "training")
         self._begun, self._done_before = time.monotonic(), -1
@@ -48,6 +57,11 @@ class Board:
         with self._lock:
             self._shown["heartbeat"] = _now()
             return dict(self._lost)
+
+    def know(self, lost: Mapping[str, str]) -> None:
+        """Which silos are lost, where the coordinator's own process watches them; the rounds turned now."""
+        with self._lock:
+            self._shown["heartbeat"], self._lost = _now(), dict(lost)
 
     def waiting(self, round_: int, silos: Set[str]) -> None:
         """Round `round_` waits for these silos; the others have answered."""
@@ -85,17 +99,18 @@ class Board:
     def _tell(self) -> bool:
         try:
             data = self._show({"progress": json.dumps(self._document())})
-            lost = json.loads(data.get("lost") or "{}")
+            lost = json.loads(data["lost"] or "{}") if "lost" in data else None
         except (OSError, ValueError):  # an API server that is away stops no round
             return False
-        with self._lock:
-            self._lost = {str(silo): str(reason) for silo, reason in lost.items()}
+        if lost is not None:
+            with self._lock:
+                self._lost = {str(silo): str(reason) for silo, reason in lost.items()}
         return True
 
     def _document(self) -> dict[str, Any]:
         with self._lock:
             silos = {silo: "lost" if silo in self._lost else state for silo, state in self._silos.items()}
-            return {**self._shown, "silos": silos}
+            return {**self._shown, "silos": silos, "totals": self._totals()}
 
 
 def _now() -> str:

@@ -1,0 +1,1 @@
+"""The images story against a loop in plain PyTorch."""

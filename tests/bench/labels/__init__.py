@@ -1,0 +1,1 @@
+"""What to do with few labels and many rows, at one total epsilon."""
