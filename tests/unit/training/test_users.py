@@ -121,9 +121,13 @@ def make(name: str, counts=COUNTS, dtype=torch.float64) -> tuple[FlatModel, User
     return model, UserData(records, UserRows(np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)))
 
 
-def plan(clip: float = 0.3, **changes) -> UserPlan:
+def plan(clip: float = 0.3, rate: Fraction = Fraction(1, 2), **changes) -> UserPlan:
     given = {"epochs": Fraction(1), "batch_size": 5, "learning_rate": 0.2} | changes
-    return UserPlan(4, private=PrivateStep(1.0, Fraction(1, 2), clip), **given)
+    return UserPlan(4, private=PrivateStep(1.0, rate, clip), **given)
+
+
+EVERYBODY = plan(rate=Fraction(1))
+"""For what must be seen whomever the system's generator draws."""
 
 
 def change(model: FlatModel, data: UserData, user: int, p: UserPlan) -> Tensor:
@@ -285,7 +289,7 @@ def test_a_tasks_error_is_told_by_its_place_and_never_by_its_words():
     model, data = make("Wide")
     before = model.copy()
     with pytest.raises(WorkloadFailed, match=r"ValueError in step 0, at test_users.py") as caught:
-        train_users(Broken(ValueError("row 17 of Ann")), model, data, plan(), workers=2)
+        train_users(Broken(ValueError("row 17 of Ann")), model, data, EVERYBODY, workers=2)
     assert "Ann" not in str(caught.value)
     assert torch.equal(model.vector, before)  # what users did to it is undone
 
@@ -294,7 +298,7 @@ def test_a_tasks_error_is_told_by_its_place_and_never_by_its_words():
 def test_a_step_that_does_not_fit_names_the_batch_size(error):
     model, data = make("Wide")
     with pytest.raises(WorkloadFailed, match=r"a step of local.batchSize 5 records of one user does not fit in memory"):
-        train_users(Broken(error), model, data, plan())
+        train_users(Broken(error), model, data, EVERYBODY)
 
 
 def test_a_loss_that_is_averaged_already_is_refused():
@@ -304,7 +308,7 @@ def test_a_loss_that_is_averaged_already_is_refused():
 
     model, data = make("Wide")
     with pytest.raises(InvalidTask, match="one value a record"):
-        train_users(Mean(), model, data, plan())
+        train_users(Mean(), model, data, EVERYBODY)
 
 
 def test_rows_are_brought_together_by_user_in_the_order_they_were_sealed():
