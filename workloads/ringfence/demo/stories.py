@@ -18,6 +18,7 @@ STORIES: Mapping[str, str] = {
     "images": "three post offices learn to read digits; each sees its own writers",
     "ridership": "three operators forecast tomorrow's entries at their stations",
     "recommender": "three film clubs learn what members like; a member's taste stays at home",
+    "text": "three food shops learn which reviews are enthusiastic; the language model stays frozen",
 }
 """Name -> what happens in it. Each is a module of this package with `tell(folder, progress)`."""
 
